@@ -170,6 +170,7 @@ _WIRE_INVOCATION = {
 
 def wire_state(runtime: RuntimeState, invocation: InvocationState | None) -> str:
     """The state's name in a refusal, which mixes process and invocation state (RIE)."""
+    process = str(runtime.value)
     if invocation is None or runtime is not RuntimeState.READY:
-        return runtime.value
-    return _WIRE_INVOCATION.get(invocation, runtime.value)
+        return process
+    return _WIRE_INVOCATION.get(invocation, process)

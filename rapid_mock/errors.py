@@ -1,0 +1,78 @@
+"""Errors of the Lambda service, with AWS's type names and HTTP statuses, and of the local host."""
+
+from __future__ import annotations
+
+
+class RapidMockError(Exception):
+    """Base class of everything this package raises on purpose."""
+
+
+class SetupError(RapidMockError):
+    """Raised when the local Lambda cannot start: a port in use, a missing directory or extra."""
+
+
+class ServiceError(RapidMockError):
+    """A refusal of the Lambda API; subclasses carry AWS's shape name, status and member names.
+
+    Source: Lambda API reference, errors of `Invoke`; bodies as recorded from AWS.
+    """
+
+    status = 500
+    type_name = "ServiceException"
+    fault = "Service"
+    message_member = "Message"
+    retry_after: int | None = None
+
+    def members(self) -> dict[str, str]:
+        """The JSON members of the error body, in AWS's order."""
+        return {"Type": self.fault, self.message_member: str(self)}
+
+
+class UserFault(ServiceError):
+    """Base class of the refusals that are the caller's fault."""
+
+    status = 400
+    fault = "User"
+    message_member = "message"
+
+
+class InvalidParameterValue(UserFault):
+    """Raised when a parameter is outside what the API allows (400)."""
+
+    type_name = "InvalidParameterValueException"
+
+
+class InvalidRequestContent(UserFault):
+    """Raised when the payload is not JSON (400)."""
+
+    type_name = "InvalidRequestContentException"
+
+
+class RequestTooLarge(UserFault):
+    """Raised when a payload exceeds the limit of its invocation type (413)."""
+
+    status = 413
+    type_name = "RequestTooLargeException"
+
+
+class ResourceNotFound(UserFault):
+    """Raised when no such function or qualifier exists (404)."""
+
+    status = 404
+    type_name = "ResourceNotFoundException"
+    message_member = "Message"
+
+
+class TooManyRequests(UserFault):
+    """Raised when no execution environment may take the invocation (429)."""
+
+    status = 429
+    type_name = "TooManyRequestsException"
+    retry_after = 1
+
+    def __init__(self, message: str, reason: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+
+    def members(self) -> dict[str, str]:
+        return {"Reason": self.reason, "Type": self.fault, "message": str(self)}

@@ -1,0 +1,47 @@
+"""What the Invoke API asks of the Lambda service, and what the service answers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from rapid_mock.errors import ServiceError
+
+
+@dataclass(frozen=True, slots=True)
+class InvokeRequest:
+    """One `Invoke` call, decoded: `function_name` may be a name, a partial or a full ARN.
+
+    `client_context` is the decoded JSON text. With `wait_for_report` the answer comes after
+    REPORT (`LogType=Tail` and `LocalLambda.invoke` need that), else when the response is complete.
+    """
+
+    request_id: str
+    function_name: str
+    payload: bytes
+    qualifier: str | None = None
+    invocation_type: str = "RequestResponse"
+    content_type: str = "application/json"
+    trace_id: str | None = None
+    client_context: str | None = None
+    tenant_id: str | None = None
+    wait_for_report: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class InvokeAnswer:
+    """The function's answer; `function_error` is None or `Unhandled`; `log` are all log bytes.
+
+    `log` is only complete when the request said `wait_for_report`.
+    """
+
+    request_id: str
+    payload: bytes
+    executed_version: str
+    content_type: str | None = None
+    function_error: str | None = None
+    error_type: str | None = None
+    log: bytes = b""
+
+
+OnAnswer = Callable[[InvokeAnswer | ServiceError], None]
