@@ -83,7 +83,7 @@ Message = (
 class Outcome:
     """What the invoker gets: the runtime's `payload`, or `error` (JSON members in wire order).
 
-    `status` is `success`, `error`, `failure` or `timeout`; anything but success is a function error.
+    `status` is `success`, `error`, `failure` or `timeout`; all but the first are function errors.
     """
 
     status: str
@@ -95,7 +95,7 @@ class Outcome:
 
 @dataclass(slots=True)
 class Report:
-    """The REPORT of one invocation; durations in ms, memory in MB; `init_ms` only on a cold start."""
+    """The REPORT of one invocation: ms and MB; `init_ms` only on a cold start."""
 
     request_id: str
     status: str

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 
 class Now(NamedTuple):
-    """One moment on two clocks: `monotonic` seconds for deadlines, `wall` epoch seconds for the wire."""
+    """One moment on two clocks, seconds: `monotonic` for deadlines, `wall` (epoch) for the wire."""
 
     monotonic: float
     wall: float
@@ -84,7 +84,7 @@ class SpawnFailed:
 
 @dataclass(slots=True)
 class ProcessExited:
-    """A process ended: `code` is None when `signal` (`killed`, `segmentation fault` ...) ended it."""
+    """A process ended with `code`, or by `signal` (`killed`, `segmentation fault` ...)."""
 
     process: int
     code: int | None = None

@@ -94,7 +94,7 @@ INVOCATION: dict[InvocationState, dict[InvocationAction, InvocationState]] = {
         InvocationAction.NEXT: InvocationState.RETURNED,
         InvocationAction.FAIL: InvocationState.FAILED,
     },
-    InvocationState.FAILED: {},
+    InvocationState.FAILED: {InvocationAction.NEXT: InvocationState.FAILED},
 }
 
 

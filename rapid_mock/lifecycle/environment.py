@@ -1,0 +1,83 @@
+"""One execution environment: one door for facts, one for time, one thing to look at.
+
+    effects = environment.handle(event, now)
+    environment.deadline                       # when handle_timeout() wants to be called
+    effects = environment.handle_timeout(now)
+
+Nothing in here does anything: no clock, socket, process or log. The driver tells what happened
+and carries out what comes back, in order. Read on in `machines.py` (what each party may do), then
+`phases.py` (how they wait for each other).
+"""
+
+from __future__ import annotations
+
+from rapid_mock.lifecycle import diagnosis, phases, shutdown
+from rapid_mock.lifecycle.calls import HANDLERS
+from rapid_mock.lifecycle.effects import Effect
+from rapid_mock.lifecycle.events import Event, Now
+from rapid_mock.lifecycle.machines import InvocationState
+from rapid_mock.lifecycle.state import Phase, Settings, Stage, State
+
+
+class Environment:
+    """The lifecycle of one execution environment, from cold to gone, resets included."""
+
+    __slots__ = ("_state",)
+
+    def __init__(self, settings: Settings) -> None:
+        self._state = State(settings)
+
+    def handle(self, event: Event, now: Now) -> list[Effect]:
+        """Take one fact; return the orders that follow from it."""
+        state = self._state
+        state.now = now
+        HANDLERS[type(event)](state, event)
+        phases.settle(state)
+        effects, state.effects = state.effects, []
+        return effects
+
+    def handle_timeout(self, now: Now) -> list[Effect]:
+        """Let deadlines that have passed take effect; nothing happens before `deadline`."""
+        state = self._state
+        state.now = now
+        deadline = self.deadline
+        if deadline is not None and deadline <= now.monotonic:
+            _overrun(state)
+            phases.settle(state)
+        effects, state.effects = state.effects, []
+        return effects
+
+    @property
+    def deadline(self) -> float | None:
+        """Monotonic seconds; None only while cold, idle or gone, when nobody is waited for."""
+        state = self._state
+        if state.init is not None:
+            return state.init.deadline
+        if state.stop is not None:
+            is_first = state.stop.stage is Stage.RUNTIME
+            return state.stop.runtime_until if is_first else state.stop.until
+        return min((running.deadline for running in state.running.values()), default=None)
+
+    @property
+    def phase(self) -> Phase:
+        return self._state.phase
+
+    @property
+    def is_returning(self) -> bool:
+        """Whether the work here is answered and the environment only has to come back."""
+        state = self._state
+        if state.phase is Phase.STOPPING:
+            return state.stop is not None and state.stop.then is Phase.COLD
+        return state.phase is Phase.INVOKE and all(
+            running.state in (InvocationState.RESPONDED, InvocationState.RETURNED)
+            for running in state.running.values()
+        )
+
+
+def _overrun(state: State) -> None:
+    if state.phase is Phase.STOPPING:
+        shutdown.overrun(state)
+    elif state.init is not None and not state.running:
+        state.fail(diagnosis.timed_out(state, state.settings.init_timeout))
+    else:
+        state.fail(diagnosis.timed_out(state, state.settings.timeout))

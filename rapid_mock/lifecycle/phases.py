@@ -1,0 +1,246 @@
+"""The rules that couple the parties, phase by phase, in the order of a life.
+
+A rule is a guard and an action. After every event the rules of the current phase run to a fixed
+point, so that it does not matter in which order the parties arrived where they are. What AWS's
+emulator does with gates and counters is a plain question here: "has everyone registered?".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from lambda_runtime import contract
+from rapid_mock.lifecycle import diagnosis, report
+from rapid_mock.lifecycle.effects import (
+    Drain,
+    Explain,
+    InvocationDelivered,
+    InvokeEvent,
+    ProcessKind,
+    Reply,
+    Spawn,
+)
+from rapid_mock.lifecycle.machines import (
+    ExtensionState,
+    InvocationAction,
+    InvocationState,
+    RuntimeAction,
+    RuntimeState,
+)
+from rapid_mock.lifecycle.shutdown import begin_stop, end_stop, is_everyone_gone, release_extensions
+from rapid_mock.lifecycle.state import Extension, Fault, InitRun, Phase, Running, Stage, State
+
+# --- COLD -----------------------------------------------------------------------------------
+
+
+def is_work_waiting(state: State) -> bool:
+    return bool(state.waiting)
+
+
+def begin_init(state: State) -> None:
+    """Start every extension; repeated inside an invocation, the function timeout bounds it."""
+    phase, state.next_init_phase = state.next_init_phase, contract.PHASE_INVOKE
+    limit = state.settings.init_timeout
+    if phase == contract.PHASE_INVOKE:
+        limit = state.settings.timeout
+        if state.waiting:
+            begin_invocation(state)
+    state.phase = Phase.INIT
+    state.init = InitRun(phase, state.now.monotonic, state.now.monotonic + limit)
+    state.effects.append(report.init_start(state, state.init))
+    if len(state.settings.extensions) > contract.MAX_EXTENSIONS:
+        state.fail(diagnosis.too_many_extensions(state))
+        return
+    for name in state.settings.extensions:
+        process = state.new_process()
+        state.extensions[name] = Extension(
+            name, external=True, state=ExtensionState.STARTED, process=process
+        )
+        state.effects.append(Spawn(process, ProcessKind.EXTENSION, name))
+
+
+# --- INIT -----------------------------------------------------------------------------------
+
+
+def has_fault(state: State) -> bool:
+    return state.fault is not None
+
+
+def may_spawn_runtime(state: State) -> bool:
+    """The runtime starts when all external extensions have registered."""
+    return (
+        state.runtime is RuntimeState.ABSENT
+        and state.runtime_process is None
+        and all(extension.identifier for extension in state.externals)
+    )
+
+
+def spawn_runtime(state: State) -> None:
+    state.runtime_process = state.new_process()
+    state.step_runtime(RuntimeAction.SPAWN)
+    state.effects.append(Spawn(state.runtime_process, ProcessKind.RUNTIME, "runtime"))
+
+
+def is_init_done(state: State) -> bool:
+    """The runtime and every registered extension, whatever its events, wait for an event."""
+    return state.runtime is RuntimeState.READY and all(
+        extension.state is ExtensionState.READY for extension in state.extensions.values()
+    )
+
+
+def end_init(state: State) -> None:
+    init = _init(state)
+    state.effects.extend(report.init_done(state, init, None))
+    if init.phase == contract.PHASE_INIT:
+        state.init_ms = report.milliseconds(state.now.monotonic - init.started)
+    state.init = None
+    state.phase = Phase.INVOKE if state.running else Phase.IDLE
+
+
+def fail_init(state: State) -> None:
+    """A failed init is repeated inside the first invocation; there it fails the invocation."""
+    fault = _fault(state)
+    state.effects.extend(report.init_done(state, _init(state), fault))
+    state.init = None
+    if state.running or not state.waiting:
+        state.effects.append(Explain(fault.sentence, fault.process))
+    timed_out = bool(state.running) and fault.status == contract.STATUS_TIMEOUT
+    begin_stop(
+        state,
+        contract.SHUTDOWN_TIMEOUT if timed_out else contract.SHUTDOWN_SPINDOWN,
+        Phase.COLD,
+    )
+
+
+# --- IDLE -----------------------------------------------------------------------------------
+
+
+def retire(state: State) -> None:
+    """AWS freezes an idle environment; one that dies here is replaced and fails nobody."""
+    fault = _fault(state)
+    state.effects.append(Explain(fault.sentence, fault.process))
+    begin_stop(state, contract.SHUTDOWN_FAILURE, Phase.GONE)
+
+
+def begin_invocation(state: State) -> None:
+    """START; the function timeout runs."""
+    running = state.admit()
+    state.phase = Phase.INVOKE
+    state.effects.append(report.start(state, running))
+
+
+# --- INVOKE ---------------------------------------------------------------------------------
+
+
+def may_begin_another(state: State) -> bool:
+    return bool(state.waiting) and len(state.running) < state.settings.mode.concurrency
+
+
+def can_deliver(state: State) -> bool:
+    return bool(state.polls) and _next_pending(state) is not None
+
+
+def deliver(state: State) -> None:
+    """External extensions first, then internal ones, then the runtime."""
+    running = _next_pending(state)
+    if running is None:
+        return
+    invocation = running.invocation
+    event = InvokeEvent(
+        running.deadline_ms, invocation.request_id, invocation.function_arn, invocation.trace_id
+    )
+    for extension in state.extensions.values():
+        if contract.EVENT_INVOKE in extension.events:
+            state.deliver(extension, event)
+    running.step(InvocationAction.DELIVER)
+    state.effects.append(
+        Reply(state.polls.popleft(), InvocationDelivered(invocation, running.deadline_ms))
+    )
+
+
+def is_invocation_done(state: State) -> bool:
+    """The runtime answered and asked again, and every extension told of it asked again."""
+    running = state.current
+    return (
+        running is not None
+        and running.state is InvocationState.RETURNED
+        and state.are_extensions_ready()
+    )
+
+
+def complete(state: State) -> None:
+    running = state.current
+    if running is None:
+        return
+    state.effects.append(Drain())
+    state.effects.extend(report.finish(state, running, None, state.now.monotonic))
+    del state.running[running.invocation.request_id]
+    state.phase = Phase.INVOKE if state.running else Phase.IDLE
+
+
+def fail_invocations(state: State) -> None:
+    fault = _fault(state)
+    state.effects.append(Explain(fault.sentence, fault.process))
+    timed_out = fault.status == contract.STATUS_TIMEOUT
+    begin_stop(
+        state,
+        contract.SHUTDOWN_TIMEOUT if timed_out else contract.SHUTDOWN_FAILURE,
+        Phase.COLD,
+    )
+
+
+# --- STOPPING -------------------------------------------------------------------------------
+
+
+def is_runtime_gone(state: State) -> bool:
+    stop = state.stop
+    return stop is not None and stop.stage is Stage.RUNTIME and state.runtime_process is None
+
+
+Rule = tuple[Callable[[State], bool], Callable[[State], None]]
+
+RULES: dict[Phase, tuple[Rule, ...]] = {
+    Phase.COLD: ((is_work_waiting, begin_init),),
+    Phase.INIT: (
+        (has_fault, fail_init),
+        (may_spawn_runtime, spawn_runtime),
+        (is_init_done, end_init),
+    ),
+    Phase.IDLE: ((has_fault, retire), (is_work_waiting, begin_invocation)),
+    Phase.INVOKE: (
+        (has_fault, fail_invocations),
+        (may_begin_another, begin_invocation),
+        (can_deliver, deliver),
+        (is_invocation_done, complete),
+    ),
+    Phase.STOPPING: ((is_runtime_gone, release_extensions), (is_everyone_gone, end_stop)),
+    Phase.GONE: (),
+}
+
+
+def settle(state: State) -> None:
+    """Run the rules of the current phase until none applies."""
+    while True:
+        for guard, action in RULES[state.phase]:
+            if guard(state):
+                action(state)
+                break
+        else:
+            return
+
+
+def _next_pending(state: State) -> Running | None:
+    for running in state.running.values():
+        if running.state is InvocationState.PENDING:
+            return running
+    return None
+
+
+def _init(state: State) -> InitRun:
+    assert state.init is not None  # noqa: S101  the phase INIT is this run
+    return state.init
+
+
+def _fault(state: State) -> Fault:
+    assert state.fault is not None  # noqa: S101  the guard has_fault holds
+    return state.fault

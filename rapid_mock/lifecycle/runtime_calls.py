@@ -1,0 +1,154 @@
+"""What the Runtime API's calls do: check the message, then move the machine.
+
+A transition cannot be undone, so every check that needs no transition comes first (RIE's rule).
+"""
+
+from __future__ import annotations
+
+from lambda_runtime import contract
+from rapid_mock.lifecycle import events as happened
+from rapid_mock.lifecycle import report
+from rapid_mock.lifecycle.effects import Accepted, Answer, InvocationDelivered, Outcome, Reply
+from rapid_mock.lifecycle.events import Ending
+from rapid_mock.lifecycle.machines import (
+    RUNTIME,
+    InvocationAction,
+    InvocationState,
+    RuntimeAction,
+    wire_state,
+)
+from rapid_mock.lifecycle.refusals import refuse, transition_text
+from rapid_mock.lifecycle.state import Fault, Running, State
+
+ACCEPTED = Accepted()
+
+
+def runtime_next(state: State, event: happened.RuntimeNext) -> None:
+    running = state.current
+    if RuntimeAction.NEXT not in RUNTIME[state.runtime] or (
+        running is not None and not running.may(InvocationAction.NEXT)
+    ):
+        _refuse_transition(state, event.exchange, running, RuntimeAction.NEXT.value)
+        return
+    state.step_runtime(RuntimeAction.NEXT)
+    if running is not None:
+        before = running.state
+        running.step(InvocationAction.NEXT)
+        if running.state is InvocationState.DELIVERED:
+            message = InvocationDelivered(running.invocation, running.deadline_ms)
+            state.effects.append(Reply(event.exchange, message))
+            return
+        if before is InvocationState.RESPONDED:
+            running.runtime_done = state.now.monotonic
+            state.effects.append(report.runtime_done(running, None, running.runtime_done))
+    state.polls.append(event.exchange)
+
+
+def runtime_response_begun(state: State, event: happened.RuntimeResponseBegun) -> None:
+    running = _identified(state, event.exchange, event.request_id)
+    if running is None:
+        return
+    if not running.may(InvocationAction.RESPONSE):
+        _refuse_transition(state, event.exchange, running, InvocationAction.RESPONSE.value)
+        return
+    running.step(InvocationAction.RESPONSE)
+    if event.mode not in (None, contract.RESPONSE_MODE_STREAMING):
+        running.step(InvocationAction.RESPONSE_END)
+        refuse(
+            state,
+            event.exchange,
+            400,
+            contract.ERROR_INVALID_RESPONSE_MODE,
+            "Invalid function response mode",
+        )
+        _answer(state, running, _refused_outcome(contract.ERROR_RUNTIME_INVALID_RESPONSE_MODE))
+
+
+def runtime_response_ended(state: State, event: happened.RuntimeResponseEnded) -> None:
+    running = _identified(state, event.exchange, event.request_id)
+    if running is None or not running.may(InvocationAction.RESPONSE_END):
+        return
+    running.step(InvocationAction.RESPONSE_END)
+    if event.ending is Ending.COMPLETE:
+        state.effects.append(Reply(event.exchange, ACCEPTED))
+        _answer(state, running, _posted_outcome(event))
+    elif event.ending is Ending.OVERSIZED:
+        limit = contract.MAX_PAYLOAD_BYTES
+        text = f"Exceeded maximum allowed payload size ({limit} bytes)."
+        refuse(state, event.exchange, 413, contract.ERROR_REQUEST_TOO_LARGE, text)
+        _answer(
+            state,
+            running,
+            _refused_outcome(
+                contract.ERROR_FUNCTION_RESPONSE_TOO_LARGE,
+                f"Response payload size exceeded maximum allowed payload size ({limit} bytes).",
+            ),
+        )
+    else:
+        text = "HTTP request detected as truncated"
+        refuse(state, event.exchange, 400, contract.ERROR_TRUNCATED_REQUEST, text)
+        _answer(state, running, _refused_outcome(contract.ERROR_RUNTIME_TRUNCATED_RESPONSE))
+
+
+def runtime_error_reported(state: State, event: happened.RuntimeErrorReported) -> None:
+    running = _identified(state, event.exchange, event.request_id)
+    if running is None:
+        return
+    if not running.may(InvocationAction.ERROR):
+        _refuse_transition(state, event.exchange, running, InvocationAction.ERROR.value)
+        return
+    running.step(InvocationAction.ERROR)
+    state.effects.append(Reply(event.exchange, ACCEPTED))
+    _answer(
+        state,
+        running,
+        Outcome(contract.STATUS_ERROR, event.payload, event.content_type, event.error_type),
+    )
+
+
+def runtime_init_failed(state: State, event: happened.RuntimeInitFailed) -> None:
+    """Nothing ends yet: the init fails when the process exits, or at its deadline."""
+    if RuntimeAction.INIT_ERROR not in RUNTIME[state.runtime]:
+        _refuse_transition(state, event.exchange, state.current, RuntimeAction.INIT_ERROR.value)
+        return
+    state.step_runtime(RuntimeAction.INIT_ERROR)
+    state.init_error = Fault(event.error_type, "", "", payload=event.payload)
+    state.effects.append(Reply(event.exchange, ACCEPTED))
+
+
+def _identified(state: State, exchange: int, request_id: str) -> Running | None:
+    running = state.running.get(request_id)
+    if running is None or running.state is InvocationState.FAILED:
+        refuse(state, exchange, 400, contract.ERROR_INVALID_REQUEST_ID, "Invalid request ID")
+        return None
+    return running
+
+
+def _refuse_transition(state: State, exchange: int, running: Running | None, target: str) -> None:
+    origin = wire_state(state.runtime, running.state if running else None)
+    text = transition_text(origin, target, "runtime")
+    refuse(state, exchange, 403, contract.ERROR_INVALID_STATE_TRANSITION, text)
+
+
+def _answer(state: State, running: Running, outcome: Outcome) -> None:
+    running.outcome = outcome
+    state.effects.append(Answer(running.invocation.request_id, outcome))
+
+
+def _posted_outcome(event: happened.RuntimeResponseEnded) -> Outcome:
+    if event.error_type is not None:
+        return Outcome(
+            contract.STATUS_ERROR,
+            event.error_body if event.error_body is not None else event.payload,
+            contract.CONTENT_TYPE_JSON,
+            event.error_type,
+        )
+    return Outcome(contract.STATUS_SUCCESS, event.payload, event.content_type)
+
+
+def _refused_outcome(error_type: str, message: str | None = None) -> Outcome:
+    """AWS's function error for a response that was refused; `errorMessage` first, as recorded."""
+    error = {"errorType": error_type}
+    if message is not None:
+        error = {"errorMessage": message, "errorType": error_type}
+    return Outcome(contract.STATUS_ERROR, error_type=error_type, error=error)

@@ -1,0 +1,161 @@
+"""Shutdown and reset: SIGTERM to the runtime, SHUTDOWN to the extensions, SIGKILL to the rest.
+
+Budgets and order: "Shutdown phase", AWS Lambda Developer Guide; the runtime's share of the budget
+and who is killed at once: RIE.
+"""
+
+from __future__ import annotations
+
+from lambda_runtime import contract
+from rapid_mock.lifecycle import diagnosis, report
+from rapid_mock.lifecycle.effects import Answer, Drain, Explain, ShutdownEvent, Signal
+from rapid_mock.lifecycle.machines import (
+    ExtensionAction,
+    ExtensionState,
+    InvocationAction,
+    InvocationState,
+    RuntimeState,
+)
+from rapid_mock.lifecycle.state import Extension, Fault, Phase, Running, Stage, State, Stop
+
+REAP_SECONDS = 2.0
+"""How long to wait for the exits of killed processes (RIE waits as long)."""
+
+
+def begin_stop(state: State, reason: str, then: Phase) -> None:
+    """Fail what is running, then end all processes within the budget; `then` is COLD or GONE."""
+    now = state.now
+    budget = _budget_seconds(state)
+    has_externals = any(extension.identifier for extension in state.externals)
+    share = contract.SHUTDOWN_RUNTIME_SHARE if has_externals else 1.0
+    stop = Stop(
+        reason,
+        then,
+        Stage.RUNTIME,
+        runtime_until=now.monotonic + budget * share,
+        until=now.monotonic + budget,
+        deadline_ms=int((now.wall + budget) * 1000),
+        fault=state.fault,
+    )
+    state.phase, state.stop, state.init = Phase.STOPPING, stop, None
+    for running in state.running.values():
+        _fail(state, running, stop)
+    if then is Phase.GONE:
+        _fail_waiting(state, stop)
+    if budget == 0:
+        kill_everyone(state, stop)
+    elif state.runtime_process is not None:
+        state.effects.append(Signal(state.runtime_process, "SIGTERM"))
+
+
+def release_extensions(state: State) -> None:
+    """The runtime is gone: tell the extensions that asked to be told, kill the others."""
+    stop = _stop(state)
+    stop.stage = Stage.EXTENSIONS
+    event = ShutdownEvent(stop.deadline_ms, stop.reason)
+    for extension in state.externals:
+        if _is_told_of_shutdown(extension):
+            state.deliver(extension, event)
+        elif extension.process is not None:
+            state.effects.append(Signal(extension.process, "SIGKILL"))
+
+
+def overrun(state: State) -> None:
+    """A deadline of the shutdown passed: kill whoever is being waited for."""
+    stop = _stop(state)
+    if stop.stage is Stage.KILLED:
+        state.effects.append(Explain(diagnosis.unkillable(state)))
+        end_stop(state)
+    elif stop.stage is Stage.RUNTIME and stop.runtime_until < stop.until:
+        stop.runtime_until = stop.until
+        if state.runtime_process is not None:
+            state.effects.append(Signal(state.runtime_process, "SIGKILL"))
+    else:
+        kill_everyone(state, stop)
+
+
+def kill_everyone(state: State, stop: Stop) -> None:
+    stop.stage = Stage.KILLED
+    stop.until = state.now.monotonic + REAP_SECONDS
+    for process in _processes(state):
+        state.effects.append(Signal(process, "SIGKILL"))
+
+
+def is_everyone_gone(state: State) -> bool:
+    return not _processes(state)
+
+
+def end_stop(state: State) -> None:
+    """All processes are gone: finish what failed, forget the registry, be cold or gone."""
+    stop = _stop(state)
+    if stop.then is Phase.GONE:
+        _fail_waiting(state, stop)
+    state.effects.append(Drain())
+    for running in state.running.values():
+        ended = running.runtime_done or state.now.monotonic
+        if running in stop.unanswered and running.outcome is not None:
+            state.effects.append(Answer(running.invocation.request_id, running.outcome))
+        state.effects.extend(report.finish(state, running, stop.fault, ended))
+    state.running.clear()
+    state.extensions.clear()
+    state.polls.clear()
+    state.runtime, state.runtime_process = RuntimeState.ABSENT, None
+    state.stop = state.fault = state.init_error = state.init_ms = None
+    state.phase = stop.then
+
+
+def _fail(state: State, running: Running, stop: Stop) -> None:
+    fault = stop.fault or Fault(
+        contract.ERROR_SANDBOX_FAILURE,
+        "execution environment was shut down",
+        sentence="",
+        status=contract.STATUS_FAILURE,
+    )
+    stop.fault = fault
+    if running.state is not InvocationState.RETURNED:
+        state.effects.append(report.runtime_done(running, fault, state.now.monotonic))
+    state.effects.append(report.failure_line(state, running, fault))
+    running.runtime_done = state.now.monotonic
+    if running.outcome is None:
+        running.outcome = report.failure_outcome(running, fault)
+        stop.unanswered.append(running)
+    running.step(InvocationAction.FAIL)
+
+
+def _fail_waiting(state: State, stop: Stop) -> None:
+    while state.waiting:
+        running = state.admit()
+        state.effects.append(report.start(state, running))
+        _fail(state, running, stop)
+
+
+def _budget_seconds(state: State) -> float:
+    registered = [extension for extension in state.extensions.values() if extension.identifier]
+    if any(extension.external for extension in registered):
+        return contract.SHUTDOWN_BUDGET_MS_EXTERNAL / 1000
+    if registered and state.runtime_process is not None:
+        return contract.SHUTDOWN_BUDGET_MS_INTERNAL / 1000
+    return contract.SHUTDOWN_BUDGET_MS_NO_EXTENSION / 1000
+
+
+def _is_told_of_shutdown(extension: Extension) -> bool:
+    return (
+        extension.process is not None
+        and contract.EVENT_SHUTDOWN in extension.events
+        and (
+            extension.state is ExtensionState.REGISTERED
+            or extension.may(ExtensionAction.NEXT)
+            or extension.may(ExtensionAction.RELEASE)
+        )
+    )
+
+
+def _processes(state: State) -> list[int]:
+    processes = [state.runtime_process] if state.runtime_process is not None else []
+    processes += [e.process for e in state.extensions.values() if e.process is not None]
+    return processes
+
+
+def _stop(state: State) -> Stop:
+    assert state.stop is not None  # noqa: S101  the phase STOPPING is this stop
+    return state.stop

@@ -1,0 +1,225 @@
+"""What is known about one execution environment: data and small questions about it.
+
+`calls.py` and `phases.py` change it; `environment.py` is the door. Times are monotonic seconds
+unless they end in `_ms`.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field
+from enum import Enum
+
+from lambda_runtime import contract
+from rapid_mock.lifecycle.effects import Effect, InvokeEvent, Outcome, Reply, ShutdownEvent
+from rapid_mock.lifecycle.events import Invocation, Now
+from rapid_mock.lifecycle.machines import (
+    EXTENSION,
+    INVOCATION,
+    RUNTIME,
+    ExtensionAction,
+    ExtensionState,
+    InvocationAction,
+    InvocationState,
+    RuntimeAction,
+    RuntimeState,
+)
+from rapid_mock.lifecycle.modes import CLASSIC, Mode
+
+
+class Phase(Enum):
+    """Where the environment is in its life; STOPPING ends in COLD (a reset) or in GONE."""
+
+    COLD = "cold"
+    INIT = "init"
+    IDLE = "idle"
+    INVOKE = "invoke"
+    STOPPING = "stopping"
+    GONE = "gone"
+
+
+class Stage(Enum):
+    """How far a shutdown has come: who is being waited for."""
+
+    RUNTIME = "runtime"
+    EXTENSIONS = "extensions"
+    KILLED = "killed"
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What does not change during an environment's life; times in seconds, memory in MB."""
+
+    function_name: str
+    handler: str
+    version: str = "$LATEST"
+    timeout: float = contract.DEFAULT_TIMEOUT_SECONDS
+    memory_mb: int = contract.DEFAULT_MEMORY_MB
+    extensions: tuple[str, ...] = ()
+    init_timeout: float = contract.INIT_TIMEOUT_SECONDS
+    account_id: str = "123456789012"
+    initialization_type: str = contract.INITIALIZATION_ON_DEMAND
+    mode: Mode = CLASSIC
+
+
+@dataclass(slots=True)
+class Extension:
+    """One extension; `poll` is its parked exchange, `owed` an event not yet fetched."""
+
+    name: str
+    external: bool
+    state: ExtensionState
+    process: int | None = None
+    identifier: str = ""
+    events: tuple[str, ...] = ()
+    poll: int | None = None
+    owed: InvokeEvent | ShutdownEvent | None = None
+    error_type: str | None = None
+
+    def may(self, action: ExtensionAction) -> bool:
+        return action in EXTENSION[self.state]
+
+    def step(self, action: ExtensionAction) -> None:
+        self.state = EXTENSION[self.state][action]
+
+
+@dataclass(slots=True)
+class Running:
+    """An invocation that has begun; `outcome` is what the invoker gets, once it is known."""
+
+    invocation: Invocation
+    started: float
+    deadline: float
+    deadline_ms: int
+    state: InvocationState = InvocationState.PENDING
+    outcome: Outcome | None = None
+    runtime_done: float | None = None
+
+    def may(self, action: InvocationAction) -> bool:
+        return action in INVOCATION[self.state]
+
+    def step(self, action: InvocationAction) -> None:
+        self.state = INVOCATION[self.state][action]
+
+
+@dataclass(slots=True)
+class Fault:
+    """The first fatal thing; `message` without the request id, `payload` if one was posted."""
+
+    error_type: str
+    message: str
+    sentence: str
+    status: str = contract.STATUS_ERROR
+    payload: object = None
+    process: int | None = None
+
+
+@dataclass(slots=True)
+class InitRun:
+    """One run of the init phase; `phase` is `init`, or `invoke` when an invocation repeats it."""
+
+    phase: str
+    started: float
+    deadline: float
+
+
+@dataclass(slots=True)
+class Stop:
+    """One shutdown or reset under way; `then` is COLD or GONE."""
+
+    reason: str
+    then: Phase
+    stage: Stage
+    runtime_until: float
+    until: float
+    deadline_ms: int
+    fault: Fault | None = None
+    unanswered: list[Running] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class State:
+    """Everything about one environment, and the effects of the step being taken."""
+
+    settings: Settings
+    now: Now = field(default_factory=lambda: Now(0.0, 0.0))
+    phase: Phase = Phase.COLD
+    effects: list[Effect] = field(default_factory=list)
+    processes: int = 0
+    runtime: RuntimeState = RuntimeState.ABSENT
+    runtime_process: int | None = None
+    polls: deque[int] = field(default_factory=deque)
+    extensions: dict[str, Extension] = field(default_factory=dict)
+    waiting: deque[Invocation] = field(default_factory=deque)
+    running: dict[str, Running] = field(default_factory=dict)
+    next_init_phase: str = contract.PHASE_INIT
+    init: InitRun | None = None
+    init_ms: float | None = None
+    stop: Stop | None = None
+    fault: Fault | None = None
+    init_error: Fault | None = None
+    max_memory_mb: int = 0
+
+    def new_process(self) -> int:
+        self.processes += 1
+        return self.processes
+
+    def fail(self, fault: Fault) -> None:
+        """Remember the first fatal fault; later ones are its consequences."""
+        if self.fault is None:
+            self.fault = fault
+
+    def step_runtime(self, action: RuntimeAction) -> None:
+        self.runtime = RUNTIME[self.runtime][action]
+
+    @property
+    def current(self) -> Running | None:
+        """The invocation a classic runtime is busy with: the one that is open."""
+        for running in self.running.values():
+            return running
+        return None
+
+    @property
+    def externals(self) -> list[Extension]:
+        return [extension for extension in self.extensions.values() if extension.external]
+
+    def by_identifier(self, identifier: str) -> Extension | None:
+        for extension in self.extensions.values():
+            if extension.identifier == identifier:
+                return extension
+        return None
+
+    def is_registration_open(self) -> bool:
+        """Registration closes when the runtime first asks for its next event."""
+        return self.runtime is not RuntimeState.READY
+
+    def are_extensions_ready(self) -> bool:
+        """Whether every extension that is told of invocations waits for its next event."""
+        for extension in self.extensions.values():
+            if (
+                contract.EVENT_INVOKE in extension.events
+                and extension.state is not ExtensionState.READY
+            ):
+                return False
+        return True
+
+    def admit(self) -> Running:
+        """Take the oldest waiting invocation; from here the function timeout runs."""
+        invocation = self.waiting.popleft()
+        timeout = self.settings.timeout
+        running = self.running[invocation.request_id] = Running(
+            invocation,
+            started=self.now.monotonic,
+            deadline=self.now.monotonic + timeout,
+            deadline_ms=int((self.now.wall + timeout) * 1000),
+        )
+        return running
+
+    def deliver(self, extension: Extension, event: InvokeEvent | ShutdownEvent) -> None:
+        """Answer the parked poll, or owe the event until the extension asks."""
+        if extension.poll is None:
+            extension.owed = event
+            return
+        extension.step(ExtensionAction.RELEASE)
+        self.effects.append(Reply(extension.poll, event))
+        extension.poll = None
