@@ -28,7 +28,7 @@ class ServiceError(RapidMockError):
         return {"Type": self.fault, self.message_member: str(self)}
 
 
-class UserFault(ServiceError):
+class RequestError(ServiceError):
     """Base class of the refusals that are the caller's fault."""
 
     status = 400
@@ -36,26 +36,26 @@ class UserFault(ServiceError):
     message_member = "message"
 
 
-class InvalidParameterValue(UserFault):
+class InvalidParameterValue(RequestError):
     """Raised when a parameter is outside what the API allows (400)."""
 
     type_name = "InvalidParameterValueException"
 
 
-class InvalidRequestContent(UserFault):
+class InvalidRequestContent(RequestError):
     """Raised when the payload is not JSON (400)."""
 
     type_name = "InvalidRequestContentException"
 
 
-class RequestTooLarge(UserFault):
+class RequestTooLarge(RequestError):
     """Raised when a payload exceeds the limit of its invocation type (413)."""
 
     status = 413
     type_name = "RequestTooLargeException"
 
 
-class ResourceNotFound(UserFault):
+class ResourceNotFound(RequestError):
     """Raised when no such function or qualifier exists (404)."""
 
     status = 404
@@ -63,7 +63,7 @@ class ResourceNotFound(UserFault):
     message_member = "Message"
 
 
-class TooManyRequests(UserFault):
+class TooManyRequests(RequestError):
     """Raised when no execution environment may take the invocation (429)."""
 
     status = 429

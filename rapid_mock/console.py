@@ -1,0 +1,157 @@
+"""Platform records as the lines that Lambda writes to a function's log: text, or JSON.
+
+Formats: recorded AWS logs; "Sending Lambda function logs to CloudWatch Logs" and "Lambda Telemetry
+API event schema", AWS Lambda Developer Guide.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any, Protocol
+
+from lambda_runtime import contract
+from rapid_mock.lifecycle.effects import Emit
+
+Record = dict[str, Any]
+
+
+class Stream(Protocol):
+    """A byte stream to print to; `sys.stderr.buffer` is one."""
+
+    def write(self, data: bytes, /) -> object: ...
+
+    def flush(self) -> object: ...
+
+
+_QUIET_WHEN_SUCCESSFUL = frozenset(
+    {
+        contract.PLATFORM_INIT_RUNTIME_DONE,
+        contract.PLATFORM_INIT_REPORT,
+        contract.PLATFORM_RUNTIME_DONE,
+    }
+)
+_TEXT_ONLY = frozenset({contract.PLATFORM_END, contract.PLATFORM_FAULT})
+
+
+def iso_time(wall: float) -> str:
+    """Epoch seconds as `2026-01-02T03:04:05.678Z`."""
+    stamp = datetime.fromtimestamp(wall, UTC).isoformat(timespec="milliseconds")
+    return stamp.removesuffix("+00:00") + "Z"
+
+
+def render_text(emit: Emit, wall: float) -> str | None:
+    """The text line(s) of a platform record with the newline, or None where AWS prints nothing."""
+    render = _TEXT.get(emit.type)
+    return render(emit.record, wall) if render else None
+
+
+def render_json(emit: Emit, wall: float) -> str | None:
+    """The JSON line of a platform record, or None for what AWS only has in text."""
+    if emit.type in _TEXT_ONLY:
+        return None
+    if emit.type in _QUIET_WHEN_SUCCESSFUL and emit.record.get("status") == contract.STATUS_SUCCESS:
+        return None
+    envelope = {"time": iso_time(wall), "type": emit.type, "record": emit.record}
+    return json.dumps(envelope, separators=(",", ":")) + "\n"
+
+
+RENDERERS: dict[str, Callable[[Emit, float], str | None]] = {
+    contract.LOG_FORMAT_TEXT: render_text,
+    contract.LOG_FORMAT_JSON: render_json,
+}
+
+
+def _start(record: Record, _wall: float) -> str:
+    return f"START RequestId: {record['requestId']} Version: {record['version']}\n"
+
+
+def _end(record: Record, _wall: float) -> str:
+    return f"END RequestId: {record['requestId']}\n"
+
+
+def _report(record: Record, _wall: float) -> str:
+    metrics = record["metrics"]
+    parts = [
+        f"REPORT RequestId: {record['requestId']}",
+        f"Duration: {metrics['durationMs']:.2f} ms",
+        f"Billed Duration: {metrics['billedDurationMs']} ms",
+        f"Memory Size: {metrics['memorySizeMB']} MB",
+        f"Max Memory Used: {metrics['maxMemoryUsedMB']} MB",
+    ]
+    if "initDurationMs" in metrics:
+        parts.append(f"Init Duration: {metrics['initDurationMs']:.2f} ms")
+    parts += _verdict(record)
+    return "\t".join(parts) + "\t\n"
+
+
+def _init_report(record: Record, _wall: float) -> str | None:
+    if record["status"] == contract.STATUS_SUCCESS:
+        return None
+    parts = [
+        f"INIT_REPORT Init Duration: {record['metrics']['durationMs']:.2f} ms",
+        f"Phase: {record['phase']}",
+        *_verdict(record),
+    ]
+    return "\t".join(parts) + "\n"
+
+
+def _verdict(record: Record) -> list[str]:
+    status = record["status"]
+    if status == contract.STATUS_SUCCESS:
+        return []
+    parts = [f"Status: {status}"]
+    if "errorType" in record and status != contract.STATUS_TIMEOUT:
+        parts.append(f"Error Type: {record['errorType']}")
+    return parts
+
+
+def _extension(record: Record, _wall: float) -> str:
+    events = ",".join(record["events"])
+    return f"EXTENSION\tName: {record['name']}\tState: {record['state']}\tEvents: [{events}]\n"
+
+
+def _fault(record: Record, wall: float) -> str:
+    if record["status"] == contract.STATUS_TIMEOUT:
+        return f"{iso_time(wall)} {record['message']}\n\n"
+    return f"{record['message']}\n"
+
+
+_TEXT: dict[str, Callable[[Record, float], str | None]] = {
+    contract.PLATFORM_START: _start,
+    contract.PLATFORM_END: _end,
+    contract.PLATFORM_REPORT: _report,
+    contract.PLATFORM_INIT_REPORT: _init_report,
+    contract.PLATFORM_EXTENSION: _extension,
+    contract.PLATFORM_FAULT: _fault,
+}
+
+
+class Console:
+    """Where platform lines, function output and our own sentences go: by default stderr."""
+
+    def __init__(self, stream: Stream | None = None) -> None:
+        self._stream: Stream = stream if stream is not None else sys.stderr.buffer
+
+    def write(self, data: bytes) -> None:
+        """Write at once; a reader that went away must not take the local Lambda down."""
+        try:
+            self._stream.write(data)
+            self._stream.flush()
+        except (OSError, ValueError):
+            self._stream = _Nowhere()
+
+    def explain(self, sentence: str, tail: str = "") -> None:
+        """One sentence that names who did what, with the last output of that process below it."""
+        lines = [f"rapid-mock: {sentence}", *(f"  | {line}" for line in tail.splitlines())]
+        self.write(("\n".join(lines) + "\n").encode("utf-8", "backslashreplace"))
+
+
+class _Nowhere:
+    def write(self, _data: bytes, /) -> None:
+        return
+
+    def flush(self) -> None:
+        return

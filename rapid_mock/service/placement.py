@@ -1,0 +1,126 @@
+"""Which execution environment takes an invocation: an idle one, a returning one, a new one, none.
+
+Decides synchronously and returns what must be done; the caller does it. Source of the order:
+"Understanding Lambda function scaling", AWS Lambda Developer Guide; the patience for returning
+environments is ours.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+from enum import Enum
+
+
+class Availability(Enum):
+    """What an environment can do for the next invocation."""
+
+    BUSY = "busy"
+    RETURNING = "returning"
+    IDLE = "idle"
+
+
+@dataclass(slots=True)
+class Assign:
+    """Give the invocation to an environment that is idle."""
+
+    request_id: str
+    environment: int
+
+
+@dataclass(slots=True)
+class Launch:
+    """Start a new environment; the invocation is its first."""
+
+    request_id: str
+    environment: int
+
+
+@dataclass(slots=True)
+class Throttle:
+    """Refuse the invocation: 429."""
+
+    request_id: str
+
+
+Decision = Assign | Launch | Throttle
+
+
+class Placement:
+    """The environments of one function and the invocations waiting for one; no I/O.
+
+    `limit`: most environments at once. `patience`: seconds an invocation waits for an environment
+    that has answered but not yet asked for its next event, before another is started.
+    """
+
+    def __init__(self, limit: int, patience: float = 0.1) -> None:
+        self._limit = limit
+        self._patience = patience
+        self._environments: dict[int, Availability] = {}
+        self._idle: list[int] = []
+        self._queue: deque[tuple[str, float]] = deque()
+        self._launched = 0
+
+    def submit(self, request_id: str, now: float) -> list[Decision]:
+        """Place one invocation; no decision means that it waits until `deadline`."""
+        if self._idle and not self._queue:
+            return [self._assign(request_id)]
+        if self._count(Availability.RETURNING) + len(self._idle) > len(self._queue):
+            self._queue.append((request_id, now + self._patience))
+            return self._serve()
+        return [self._launch_or_throttle(request_id)]
+
+    def changed(self, environment: int, availability: Availability) -> list[Decision]:
+        """An environment became busy, returning or idle."""
+        before = self._environments.get(environment)
+        if before is None or before is availability:
+            return []
+        if before is Availability.IDLE:
+            self._idle.remove(environment)
+        self._environments[environment] = availability
+        if availability is Availability.IDLE:
+            self._idle.append(environment)
+        return self._serve()
+
+    def gone(self, environment: int) -> list[Decision]:
+        """An environment has ended; whoever waited for it may get a new one at once."""
+        if self._environments.pop(environment, None) is Availability.IDLE:
+            self._idle.remove(environment)
+        hopeful = self._count(Availability.RETURNING) + len(self._idle)
+        decisions: list[Decision] = []
+        while len(self._queue) > hopeful:
+            decisions.append(self._launch_or_throttle(self._queue.pop()[0]))
+        return decisions
+
+    @property
+    def deadline(self) -> float | None:
+        """When the patience of the oldest waiting invocation ends, monotonic seconds."""
+        return self._queue[0][1] if self._queue else None
+
+    def handle_timeout(self, now: float) -> list[Decision]:
+        """Stop waiting for environments that did not come back in time."""
+        decisions: list[Decision] = []
+        while self._queue and self._queue[0][1] <= now:
+            decisions.append(self._launch_or_throttle(self._queue.popleft()[0]))
+        return decisions
+
+    def _serve(self) -> list[Decision]:
+        decisions: list[Decision] = []
+        while self._queue and self._idle:
+            decisions.append(self._assign(self._queue.popleft()[0]))
+        return decisions
+
+    def _assign(self, request_id: str) -> Decision:
+        environment = self._idle.pop()
+        self._environments[environment] = Availability.BUSY
+        return Assign(request_id, environment)
+
+    def _launch_or_throttle(self, request_id: str) -> Decision:
+        if len(self._environments) >= self._limit:
+            return Throttle(request_id)
+        self._launched += 1
+        self._environments[self._launched] = Availability.BUSY
+        return Launch(request_id, self._launched)
+
+    def _count(self, availability: Availability) -> int:
+        return sum(1 for each in self._environments.values() if each is availability)
