@@ -43,7 +43,7 @@ STOP_SECONDS = 5.0
 POLL_SECONDS = 0.01
 
 
-class PeerUnavailable(Exception):  # noqa: N818  states what happened, is no base class
+class PeerUnavailable(Exception):
     """A peer could not be fetched or started, said in one sentence."""
 
 

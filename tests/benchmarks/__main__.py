@@ -1,0 +1,56 @@
+"""`python -m tests.benchmarks [member ...]`: us and the peer in turn, medians and ratios."""
+
+from __future__ import annotations
+
+import argparse
+import platform
+import sys
+
+from tests.benchmarks import client_loop, cold_start, payloads, throughput
+from tests.benchmarks.report import LeftOut, Options, Target
+
+MEMBERS = {
+    "client_loop": client_loop.run,
+    "throughput": throughput.run,
+    "cold_start": cold_start.run,
+    "payloads": payloads.run,
+}
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
+    parser.add_argument("members", nargs="*", metavar="member", help=", ".join(MEMBERS))
+    mode = parser.add_mutually_exclusive_group()
+    mode.add_argument("--smoke", action="store_true", help="does each member run? judges nothing")
+    mode.add_argument("--check", action="store_true", help="exit 1 when a target is missed")
+    parser.add_argument("--rounds", type=int, help="rounds of A B A B ...")
+    parser.add_argument("--cores", choices=("one", "two", "free"), default="one")
+    found = parser.parse_args()
+    for name in found.members:
+        if name not in MEMBERS:
+            parser.error(f"no member {name!r}; there are {', '.join(MEMBERS)}")
+    return found
+
+
+def main() -> int:
+    found = arguments()
+    options = Options(found.smoke, found.rounds, found.cores)
+    print(f"Python {platform.python_version()}, {platform.system()} {platform.machine()}")
+    targets: list[Target] = []
+    for name in found.members or MEMBERS:
+        try:
+            targets += MEMBERS[name](options)
+        except LeftOut as reason:
+            print(f"\n{name}: left out, {reason}")
+    print()
+    if found.smoke:
+        print("smoke: too few invokes to judge a target")
+        return 0
+    for target in targets:
+        print(target)
+    missed = any(not target.is_met for target in targets)
+    return 1 if found.check and missed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
