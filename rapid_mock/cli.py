@@ -1,0 +1,96 @@
+"""`rapid-mock`: run a function once, or serve it.
+
+Exit codes: 0 result, 1 function error, 2 usage or set-up error (one sentence on stderr).
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+EXIT_SETUP = 2
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; returns the exit code."""
+    arguments = build_parser().parse_args(_split_command(sys.argv[1:] if argv is None else argv))
+    try:
+        from rapid_mock import commands
+        from rapid_mock.errors import RapidMockError
+    except ModuleNotFoundError as missing:
+        return _complain(f"{missing.name} is missing: pip install 'lambda-runtime-sdk[mock]'")
+    try:
+        return commands.COMMANDS[arguments.command](arguments)
+    except RapidMockError as error:
+        return _complain(str(error))
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The command line as documented in the README."""
+    parser = argparse.ArgumentParser(
+        prog="rapid-mock", description="A local AWS Lambda: real processes, no Docker."
+    )
+    commands = parser.add_subparsers(dest="command", required=True)
+    shared = _shared_options()
+    invoke = commands.add_parser(
+        "invoke", parents=[shared], help="invoke a handler once; the response goes to stdout"
+    )
+    invoke.add_argument("handler", nargs="?", default="", help="module.function")
+    invoke.add_argument(
+        "-e", "--event", default="{}", metavar="-|@FILE|FILE|JSON", help="the event (default {})"
+    )
+    invoke.add_argument(
+        "--tail", action="store_true", help="show only the last 4 KB of log, as LogType=Tail does"
+    )
+    invoke.add_argument("--client-context", metavar="JSON", help="the client context")
+    invoke.add_argument("--tenant-id", metavar="ID", help="the tenant id")
+    start = commands.add_parser(
+        "start", parents=[shared], help="serve the Invoke API for boto3, the AWS CLI and curl"
+    )
+    start.add_argument("handler", nargs="?", default="", help="module.function, or -- CMD ARGS...")
+    start.add_argument("--host", default="127.0.0.1", help="address to listen on")
+    start.add_argument("--port", type=int, default=9000, help="port to listen on (0: any)")
+    start.add_argument(
+        "--allow-host", action="append", default=[], metavar="NAME", help="accept this Host header"
+    )
+    return parser
+
+
+def _complain(sentence: str) -> int:
+    sys.stderr.write(f"rapid-mock: {sentence}\n")
+    return EXIT_SETUP
+
+
+def _shared_options() -> argparse.ArgumentParser:
+    shared = argparse.ArgumentParser(add_help=False)
+    add = shared.add_argument
+    add("--name", default="function", help="the function's name")
+    add("--code", default=".", metavar="DIR", help="the function's code (default: here)")
+    add("--python", metavar="PATH", help="the Python to run it (default: this one)")
+    add("--runtime", metavar="CMD", help="start this instead of PYTHON -m lambda_runtime HANDLER")
+    add("--extension", action="append", default=[], metavar="PATH", help="executable or directory")
+    add("--timeout", type=float, default=3.0, metavar="SECONDS", help="function timeout")
+    add("--no-timeout", action="store_true", help="let nothing time out (for debuggers)")
+    add("--memory", type=int, default=128, metavar="MB", help="memory size")
+    add("--env", action="append", default=[], metavar="K=V", help="an environment variable")
+    add("--log-format", choices=("text", "json"), default="text", help="format of the logs")
+    add("--concurrency", type=int, default=10, metavar="N", help="most environments at once")
+    credentials = shared.add_mutually_exclusive_group()
+    credentials.add_argument("--profile", metavar="NAME", help="hand on this AWS profile's keys")
+    credentials.add_argument(
+        "--pass-credentials", action="store_true", help="hand on the AWS_* keys set here"
+    )
+    shared.set_defaults(custom_command=None)
+    return shared
+
+
+def _split_command(argv: Sequence[str]) -> list[str]:
+    """Turn `start ... -- CMD ARGS...` into `--runtime`, quoted so that it comes apart the same."""
+    arguments = list(argv)
+    if "--" not in arguments:
+        return arguments
+    import shlex
+
+    where = arguments.index("--")
+    return [*arguments[:where], "--runtime", shlex.join(arguments[where + 1 :])]

@@ -1,0 +1,218 @@
+"""The commands of `rapid-mock`, behind its command line."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import os
+import shlex
+import signal
+import sys
+import uuid
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from lambda_runtime import contract
+from rapid_mock.console import Console
+from rapid_mock.errors import ServiceError, SetupError
+from rapid_mock.functions import FunctionOptions, define_function
+from rapid_mock.host.environments import FunctionDefinition
+from rapid_mock.host.isolation import host_credentials
+from rapid_mock.host.launch import RuntimePackage
+from rapid_mock.host.service import LambdaService
+from rapid_mock.service.requests import InvokeAnswer, InvokeRequest
+from rapid_mock.tracing import new_trace_header
+
+EXIT_OK, EXIT_FUNCTION_ERROR, EXIT_SETUP = 0, 1, 2
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+def invoke(arguments: argparse.Namespace) -> int:
+    """`rapid-mock invoke`: one invocation; the response on stdout, everything else on stderr."""
+    payload = read_event(arguments.event)
+    package = RuntimePackage()
+    try:
+        definition = _define(arguments, package)
+        return asyncio.run(_invoke_once(arguments, definition, payload))
+    finally:
+        package.close()
+
+
+def start(arguments: argparse.Namespace) -> int:
+    """`rapid-mock start`: serve until Ctrl-C or SIGTERM, then run the shutdown phase."""
+    package = RuntimePackage()
+    try:
+        definition = _define(arguments, package)
+        return asyncio.run(_serve(arguments, definition))
+    finally:
+        package.close()
+
+
+COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {"invoke": invoke, "start": start}
+
+
+def read_event(text: str) -> bytes:
+    """`-` (stdin), `@FILE`, an existing FILE, or JSON text, tried in that order."""
+    if text == "-":
+        return sys.stdin.buffer.read()
+    is_file = text.startswith("@")
+    path = Path(text.removeprefix("@"))
+    try:
+        if is_file or path.is_file():
+            return path.read_bytes()
+    except OSError as error:
+        if is_file:
+            raise SetupError(f"cannot read the event {path}: {error.strerror}") from error
+    try:
+        json.loads(text)
+    except ValueError as error:
+        raise SetupError(f"the event is neither a file nor JSON: {text[:80]}") from error
+    return text.encode()
+
+
+async def _invoke_once(
+    arguments: argparse.Namespace, definition: FunctionDefinition, payload: bytes
+) -> int:
+    console = Console(_Discarded() if arguments.tail else None)
+    service = LambdaService(console)
+    service.create_function(definition)
+    request = InvokeRequest(
+        str(uuid.uuid4()),
+        definition.settings.name,
+        payload,
+        trace_id=new_trace_header(),
+        client_context=_client_context(arguments.client_context),
+        tenant_id=arguments.tenant_id,
+        wait_for_report=True,
+    )
+    stop = asyncio.Event()
+    answers: asyncio.Queue[InvokeAnswer | ServiceError] = asyncio.Queue()
+    _stop_on_signals(stop)
+    service.invoke(request, answers.put_nowait)
+    answer = await _first(answers, stop)
+    await _end(service, stop)
+    if answer is None:
+        return 128 + signal.SIGINT
+    if isinstance(answer, ServiceError):
+        raise answer
+    if arguments.tail:
+        Console().write(answer.log[-contract.MAX_LOG_TAIL_BYTES :])
+    sys.stdout.buffer.write(answer.payload + b"\n")
+    sys.stdout.buffer.flush()
+    return EXIT_FUNCTION_ERROR if answer.function_error else EXIT_OK
+
+
+async def _serve(arguments: argparse.Namespace, definition: FunctionDefinition) -> int:
+    console = Console()
+    service = LambdaService(console)
+    service.create_function(definition)
+    stop = asyncio.Event()
+    _stop_on_signals(stop)
+    url = await service.listen(
+        arguments.host, arguments.port, allowed_hosts=frozenset(arguments.allow_host)
+    )
+    console.explain(f"listening on {url}")
+    await stop.wait()
+    await _end(service, stop)
+    return EXIT_OK
+
+
+async def _first(
+    answers: asyncio.Queue[InvokeAnswer | ServiceError], stop: asyncio.Event
+) -> InvokeAnswer | ServiceError | None:
+    """The answer, or None when a signal came first."""
+    answer = asyncio.ensure_future(answers.get())
+    stopped = asyncio.ensure_future(stop.wait())
+    await asyncio.wait((answer, stopped), return_when=asyncio.FIRST_COMPLETED)
+    stopped.cancel()
+    if answer.done():
+        return answer.result()
+    answer.cancel()
+    return None
+
+
+async def _end(service: LambdaService, stop: asyncio.Event) -> None:
+    """Run the shutdown phase; a (second) signal meanwhile kills at once."""
+    stop.clear()
+    shutdown = asyncio.ensure_future(service.shut_down())
+    stopped = asyncio.ensure_future(stop.wait())
+    await asyncio.wait((shutdown, stopped), return_when=asyncio.FIRST_COMPLETED)
+    if not shutdown.done():
+        await service.kill()
+    stopped.cancel()
+    await shutdown
+
+
+def _stop_on_signals(stop: asyncio.Event) -> None:
+    loop = asyncio.get_running_loop()
+    for number in STOP_SIGNALS:
+        loop.add_signal_handler(number, stop.set)
+
+
+def _define(arguments: argparse.Namespace, package: RuntimePackage) -> FunctionDefinition:
+    options = FunctionOptions(
+        handler=arguments.handler,
+        code=arguments.code,
+        timeout=None if arguments.no_timeout else arguments.timeout,
+        memory=arguments.memory,
+        extensions=arguments.extension,
+        environment=_environment(arguments.env),
+        runtime=None if arguments.runtime is None else shlex.split(arguments.runtime),
+        python=arguments.python,
+        log_format=arguments.log_format,
+        concurrency=arguments.concurrency,
+        credentials=_credentials(arguments),
+    )
+    return define_function(arguments.name, options, package)
+
+
+def _environment(pairs: list[str]) -> dict[str, str]:
+    variables = {}
+    for pair in pairs:
+        name, found, value = pair.partition("=")
+        if not found:
+            raise SetupError(f"--env takes NAME=VALUE, not {name}")
+        variables[name] = value
+    return variables
+
+
+def _credentials(arguments: argparse.Namespace) -> Mapping[str, str] | None:
+    if arguments.pass_credentials:
+        return host_credentials(os.environ)
+    if arguments.profile is None:
+        return None
+    try:
+        import boto3
+        from botocore.exceptions import BotoCoreError
+    except ImportError as error:
+        raise SetupError("--profile needs boto3: pip install 'lambda-runtime-sdk[aws]'") from error
+    try:
+        found = boto3.Session(profile_name=arguments.profile).get_credentials()
+    except BotoCoreError as error:
+        raise SetupError(str(error)) from error
+    if found is None:
+        raise SetupError(f"the profile {arguments.profile} has no credentials")
+    keys = found.get_frozen_credentials()
+    return {
+        contract.ENV_ACCESS_KEY_ID: keys.access_key,
+        contract.ENV_SECRET_ACCESS_KEY: keys.secret_key,
+        contract.ENV_SESSION_TOKEN: keys.token or "",
+    }
+
+
+def _client_context(text: str | None) -> str | None:
+    if text is not None:
+        try:
+            json.loads(text)
+        except ValueError as error:
+            raise SetupError(f"--client-context is not JSON: {error}") from error
+    return text
+
+
+class _Discarded:
+    def write(self, _data: bytes, /) -> None:
+        return
+
+    def flush(self) -> None:
+        return

@@ -1,0 +1,107 @@
+"""From what a user says of a function to its definition; every refusal is one sentence."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from lambda_runtime import contract
+from rapid_mock.errors import SetupError
+from rapid_mock.host.environments import FunctionDefinition
+from rapid_mock.host.isolation import FunctionSettings, check_names
+from rapid_mock.host.launch import RuntimePackage, find_extensions, runtime_launch
+
+UNLIMITED_SECONDS = 30 * 24 * 3600.0
+"""What `timeout=None` means: nothing runs out while someone sits in a debugger."""
+
+LOG_FORMATS = {"text": contract.LOG_FORMAT_TEXT, "json": contract.LOG_FORMAT_JSON}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FunctionOptions:
+    """What a user may say of a function; meanings as in `LocalLambda.create_function`."""
+
+    handler: str = ""
+    code: str | Path = "."
+    timeout: float | None = contract.DEFAULT_TIMEOUT_SECONDS
+    memory: int = contract.DEFAULT_MEMORY_MB
+    extensions: Sequence[str | Path] = ()
+    environment: Mapping[str, str] = field(default_factory=dict, repr=False)
+    runtime: Sequence[str] | None = None
+    python: str | Path | None = None
+    log_format: str = "text"
+    concurrency: int = 10
+    credentials: Mapping[str, str] | None = field(default=None, repr=False)
+
+
+def define_function(
+    name: str, options: FunctionOptions, package: RuntimePackage
+) -> FunctionDefinition:
+    """Check and resolve; raises SetupError, one sentence that names what is wrong."""
+    _check(options)
+    directory = str(Path(options.code).resolve())
+    timeout = UNLIMITED_SECONDS if options.timeout is None else options.timeout
+    settings = FunctionSettings(
+        name,
+        directory,
+        handler=options.handler,
+        memory_mb=options.memory,
+        timeout_seconds=timeout,
+        log_format=LOG_FORMATS[options.log_format],
+    )
+    launch = runtime_launch(
+        options.handler,
+        code_directory=directory,
+        env=_python_path(options.environment),
+        package=package,
+        python=_interpreter(options.python),
+        command=options.runtime,
+    )
+    return FunctionDefinition(
+        settings,
+        launch,
+        extensions=tuple(find_extensions(options.extensions)),
+        environment=dict(options.environment),
+        credentials=options.credentials,
+        concurrency=options.concurrency,
+        init_timeout_seconds=(
+            UNLIMITED_SECONDS if options.timeout is None else contract.INIT_TIMEOUT_SECONDS
+        ),
+    )
+
+
+def _check(options: FunctionOptions) -> None:
+    if not Path(options.code).is_dir():
+        raise SetupError(f"the code directory {options.code} does not exist")
+    if not options.handler and options.runtime is None:
+        raise SetupError("a handler (module.function) or a runtime command is needed")
+    if options.timeout is not None and not options.timeout > 0:
+        raise SetupError("the timeout must be more than 0 seconds")
+    if options.concurrency < 1:
+        raise SetupError("the concurrency must be at least 1")
+    if options.memory < 1:
+        raise SetupError("the memory size must be at least 1 MB")
+    if options.log_format not in LOG_FORMATS:
+        raise SetupError(f"the log format is text or json, not {options.log_format}")
+    try:
+        check_names(options.environment)
+    except ValueError as error:
+        raise SetupError(str(error)) from error
+
+
+def _python_path(environment: Mapping[str, str]) -> dict[str, str]:
+    own = environment.get("PYTHONPATH")
+    return {} if own is None else {"PYTHONPATH": own}
+
+
+def _interpreter(python: str | Path | None) -> str:
+    if python is None:
+        return sys.executable
+    found = shutil.which(str(python))
+    if found is None:
+        raise SetupError(f"there is no Python at {python}")
+    return os.path.abspath(found)  # noqa: PTH100  a venv's python is a link that must stay one

@@ -1,0 +1,223 @@
+"""The only place where events meet effects: drives one execution environment.
+
+What happened (a call, an exit, a deadline) goes into `Environment.handle`; the orders that come
+back are carried out here, in order and without waiting. One driver per environment, single
+threaded, no await.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+from collections import deque
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from lambda_runtime import contract
+from rapid_mock.console import RENDERERS, Console
+from rapid_mock.host.clock import Cancellable, Clock
+from rapid_mock.host.launch import Launch
+from rapid_mock.host.memory import peak_memory_mb
+from rapid_mock.host.supervisor import ExitStatus, SpawnFailed, Supervisor
+from rapid_mock.host.watchdog import Watchdog
+from rapid_mock.lifecycle import effects as order
+from rapid_mock.lifecycle import events as happened
+from rapid_mock.lifecycle.effects import Effect, Message, Outcome, Report
+from rapid_mock.lifecycle.environment import Environment
+from rapid_mock.lifecycle.events import Event
+from rapid_mock.lifecycle.state import Phase, Settings
+
+_SIGNALS = {"SIGTERM": signal.SIGTERM, "SIGKILL": signal.SIGKILL}
+MEMORY_SAMPLE_SECONDS = 0.05
+LOG_LIMIT_BYTES = 4 * 1024 * 1024
+"""How much of one invocation's log is kept for its caller; the oldest bytes go first."""
+
+
+class Observer(Protocol):
+    """Who is told about the work of an environment (the fleet it belongs to)."""
+
+    def answered(self, request_id: str, outcome: Outcome) -> None: ...
+
+    def finished(self, request_id: str, report: Report, log: bytes) -> None: ...
+
+    def moved(self, driver: EnvironmentDriver) -> None: ...
+
+
+class EnvironmentDriver:
+    """One execution environment at work; implements `host.dispatch.Dispatch` for the HTTP layer."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        launch: Callable[[order.Spawn], Launch],
+        clock: Clock,
+        console: Console,
+        observer: Observer,
+        watchdog: Watchdog,
+        log_format: str = contract.LOG_FORMAT_TEXT,
+    ) -> None:
+        self._environment = Environment(settings)
+        self._launch = launch
+        self._clock = clock
+        self._console = console
+        self._observer = observer
+        self._render = RENDERERS[log_format]
+        self._supervisor = Supervisor(
+            on_output=self._output, on_exit=self._exited, watchdog=watchdog
+        )
+        self._responders: dict[int, Callable[[Message], None]] = {}
+        self._exchanges = 0
+        self._todo: deque[Event] = deque()
+        self._timer: Cancellable | None = None
+        self._timer_due = 0.0
+        self._sampled = float("-inf")
+        self._log = bytearray()
+        self._now = clock.now()
+        self._perform: dict[type, Callable[[Any], None]] = {
+            order.Reply: self._reply,
+            order.Emit: self._emit,
+            order.Answer: self._answer,
+            order.Drain: self._drain,
+            order.Finish: self._finish,
+            order.Spawn: self._spawn,
+            order.Signal: self._signal,
+            order.Explain: self._explain,
+        }
+
+    # --- What the HTTP layer and the service call -------------------------------------------
+
+    def open_exchange(self, responder: Callable[[Message], None]) -> int:
+        """A number for one API call; `responder` gets its one answer."""
+        self._exchanges += 1
+        self._responders[self._exchanges] = responder
+        return self._exchanges
+
+    def is_open(self, exchange: int) -> bool:
+        return exchange in self._responders
+
+    def vanished(self, exchange: int) -> None:
+        """The client of an unanswered exchange has gone."""
+        if self._responders.pop(exchange, None) is not None:
+            self.dispatch(happened.ExchangeVanished(exchange))
+
+    def dispatch(self, event: Event) -> None:
+        """Tell one event; carry out its effects and those of what they cause."""
+        self._todo.append(event)
+        if len(self._todo) == 1:
+            self._run()
+
+    @property
+    def phase(self) -> Phase:
+        return self._environment.phase
+
+    @property
+    def is_returning(self) -> bool:
+        return self._environment.is_returning
+
+    async def close(self) -> None:
+        """Kill whatever is left and give back every descriptor."""
+        if self._timer is not None:
+            self._timer.cancel()
+        await self._supervisor.close()
+
+    # --- Time -------------------------------------------------------------------------------
+
+    def _arm(self) -> None:
+        """One timer, moved only when the deadline moved forward: a warm invoke touches none."""
+        deadline = self._environment.deadline
+        if deadline is None or (self._timer is not None and self._timer_due <= deadline):
+            return
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer_due = deadline
+        self._timer = self._clock.call_at(deadline, self._timeout)
+
+    def _timeout(self) -> None:
+        self._timer = None
+        self._now = self._clock.now()
+        self._carry_out(self._environment.handle_timeout(self._now))
+        self._run()
+
+    # --- Effects ----------------------------------------------------------------------------
+
+    def _run(self) -> None:
+        """Handle what is to do, events caused by effects included, one after the other."""
+        try:
+            while self._todo:
+                self._now = self._clock.now()
+                if type(self._todo[0]) is happened.RuntimeNext:
+                    self._sample_memory()
+                self._carry_out(self._environment.handle(self._todo[0], self._now))
+                self._todo.popleft()
+        except BaseException:
+            self._todo.clear()
+            raise
+        self._observer.moved(self)
+        self._arm()
+
+    def _carry_out(self, effects: list[Effect]) -> None:
+        for effect in effects:
+            self._perform[type(effect)](effect)
+
+    def _reply(self, effect: order.Reply) -> None:
+        responder = self._responders.pop(effect.exchange, None)
+        if responder is not None:
+            responder(effect.message)
+
+    def _answer(self, effect: order.Answer) -> None:
+        self._observer.answered(effect.request_id, effect.outcome)
+
+    def _finish(self, effect: order.Finish) -> None:
+        self._observer.finished(effect.request_id, effect.report, bytes(self._log))
+
+    def _emit(self, effect: order.Emit) -> None:
+        if effect.type == contract.PLATFORM_START:
+            self._log.clear()
+        text = self._render(effect, self._now.wall)
+        if text is not None:
+            newline = b"\n" if self._log and not self._log.endswith(b"\n") else b""
+            self._write(newline + text.encode("utf-8", "backslashreplace"))
+
+    def _drain(self, _effect: order.Drain) -> None:
+        self._supervisor.drain()
+
+    def _spawn(self, effect: order.Spawn) -> None:
+        try:
+            launch = self._launch(effect)
+            self._supervisor.spawn(effect.process, launch.argv, env=launch.env, cwd=launch.cwd)
+        except SpawnFailed as failure:
+            self._todo.append(happened.SpawnFailed(effect.process, str(failure)))
+
+    def _signal(self, effect: order.Signal) -> None:
+        self._supervisor.signal(effect.process, _SIGNALS[effect.signal])
+
+    def _explain(self, effect: order.Explain) -> None:
+        if effect.sentence:
+            tail = self._supervisor.tail(effect.process) if effect.process is not None else ""
+            self._console.explain(effect.sentence, tail)
+
+    # --- Processes --------------------------------------------------------------------------
+
+    def _output(self, _process: int, data: bytes) -> None:
+        self._write(data)
+
+    def _exited(self, process: int, status: ExitStatus) -> None:
+        self.dispatch(happened.ProcessExited(process, status.code, status.signal_name))
+
+    def _write(self, data: bytes) -> None:
+        self._log += data
+        if len(self._log) > LOG_LIMIT_BYTES:
+            del self._log[:-LOG_LIMIT_BYTES]
+        self._console.write(data)
+
+    def _sample_memory(self) -> None:
+        if self._now.monotonic - self._sampled < MEMORY_SAMPLE_SECONDS:
+            return
+        self._sampled = self._now.monotonic
+        with contextlib.suppress(OSError):
+            megabytes = peak_memory_mb(self._supervisor.pids())
+            if megabytes is not None:
+                self._carry_out(
+                    self._environment.handle(happened.MemorySampled(megabytes), self._now)
+                )

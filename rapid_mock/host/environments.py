@@ -1,0 +1,122 @@
+"""Opens one execution environment: its listener, its driver, and how its processes start."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+from lambda_runtime import contract
+from rapid_mock.console import Console
+from rapid_mock.host.clock import Clock
+from rapid_mock.host.driver import EnvironmentDriver, Observer
+from rapid_mock.host.isolation import FunctionSettings, child_environment
+from rapid_mock.host.launch import Launch
+from rapid_mock.host.watchdog import Watchdog
+from rapid_mock.http.extensions_api import add_extensions_api
+from rapid_mock.http.router import Router
+from rapid_mock.http.runtime_api import add_runtime_api
+from rapid_mock.http.server import HttpServer
+from rapid_mock.http.telemetry_api import add_telemetry_api
+from rapid_mock.lifecycle.effects import ProcessKind, Spawn
+from rapid_mock.lifecycle.state import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class FunctionDefinition:
+    """One function as the local Lambda runs it.
+
+    `runtime` says how its runtime starts (variables aside); `extensions` are executables;
+    `environment` the user's variables; `credentials` by variable name, None for dummies;
+    `concurrency` the most environments at once; `init_timeout_seconds` bounds the init phase.
+    """
+
+    settings: FunctionSettings
+    runtime: Launch
+    extensions: tuple[Path, ...] = ()
+    environment: Mapping[str, str] = field(default_factory=dict, repr=False)
+    credentials: Mapping[str, str] | None = field(default=None, repr=False)
+    concurrency: int = 10
+    account: str = contract.DEFAULT_ACCOUNT_ID
+    init_timeout_seconds: float = contract.INIT_TIMEOUT_SECONDS
+
+    def launch(self, spawn: Spawn, runtime_api: str, log_stream: str) -> Launch:
+        """How to start the runtime, or the extension of this name."""
+        variables = child_environment(
+            self.settings,
+            kind=spawn.kind,
+            runtime_api=runtime_api,
+            log_stream=log_stream,
+            host=os.environ,
+            extra=self.environment,
+            credentials=self.credentials,
+        )
+        if spawn.kind is ProcessKind.RUNTIME:
+            return Launch(self.runtime.argv, self.runtime.cwd, {**variables, **self.runtime.env})
+        executable = next(path for path in self.extensions if path.name == spawn.name)
+        return Launch((str(executable),), self.settings.code_directory, variables)
+
+
+@dataclass(frozen=True, slots=True)
+class LocalEnvironment:
+    """An environment at work, with the listener of its Runtime and Extensions APIs."""
+
+    driver: EnvironmentDriver
+    server: HttpServer
+
+    async def close(self) -> None:
+        """Kill what is left of its processes and stop listening."""
+        await self.driver.close()
+        await self.server.close()
+
+
+async def open_environment(
+    definition: FunctionDefinition,
+    *,
+    observer: Observer,
+    clock: Clock,
+    console: Console,
+    watchdog: Watchdog,
+) -> LocalEnvironment:
+    """Listen on a free loopback port; the environment is cold until it gets an invocation."""
+    router = Router()
+    server = HttpServer(router)
+    await server.start("127.0.0.1", 0)
+    host, port = server.address
+    log_stream = _log_stream(definition.settings.version)
+    driver = EnvironmentDriver(
+        _lifecycle_settings(definition),
+        launch=lambda spawn: definition.launch(spawn, f"{host}:{port}", log_stream),
+        clock=clock,
+        console=console,
+        observer=observer,
+        watchdog=watchdog,
+        log_format=definition.settings.log_format,
+    )
+    add_runtime_api(router, driver)
+    add_extensions_api(router, driver)
+    add_telemetry_api(router, driver)
+    return LocalEnvironment(driver, server)
+
+
+def _lifecycle_settings(definition: FunctionDefinition) -> Settings:
+    function = definition.settings
+    return Settings(
+        function_name=function.name,
+        handler=function.handler,
+        version=function.version,
+        timeout=function.timeout_seconds,
+        memory_mb=function.memory_mb,
+        extensions=tuple(path.name for path in definition.extensions),
+        init_timeout=definition.init_timeout_seconds,
+        account_id=definition.account,
+        initialization_type=function.initialization_type,
+    )
+
+
+def _log_stream(version: str) -> str:
+    """AWS's form: `2026/01/31/[$LATEST]<32 hex digits>`."""
+    return f"{datetime.now(UTC):%Y/%m/%d}/[{version}]{secrets.token_hex(16)}"

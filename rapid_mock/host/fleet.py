@@ -1,0 +1,201 @@
+"""The execution environments of one function: placement decides, drivers work, this joins them."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from lambda_runtime import contract
+from rapid_mock.errors import ServiceError, TooManyRequests
+from rapid_mock.host.clock import Cancellable, Clock
+from rapid_mock.lifecycle.effects import Outcome, Report
+from rapid_mock.lifecycle.events import Event, Invocation, InvokeArrived, ShutdownRequested
+from rapid_mock.lifecycle.state import Phase
+from rapid_mock.service.placement import (
+    Assign,
+    Availability,
+    Decision,
+    Launch,
+    Placement,
+    Throttle,
+)
+from rapid_mock.service.requests import InvokeAnswer, OnAnswer
+
+
+class Driver(Protocol):
+    """What a fleet needs of `EnvironmentDriver`."""
+
+    @property
+    def phase(self) -> Phase: ...
+
+    @property
+    def is_returning(self) -> bool: ...
+
+    def dispatch(self, event: Event) -> None: ...
+
+
+class RunningEnvironment(Protocol):
+    """One environment with its listener (`host.environments.open_environment` makes it)."""
+
+    @property
+    def driver(self) -> Driver: ...
+
+    async def close(self) -> None: ...
+
+
+@dataclass(slots=True)
+class Pending:
+    """An invocation whose caller has not had its answer, or whose REPORT is still to come."""
+
+    invocation: Invocation
+    on_answer: OnAnswer
+    wait_for_report: bool
+    on_report: Callable[[Report], None] | None = None
+    outcome: Outcome | None = None
+
+
+class Fleet:
+    """Takes invocations for one function version and gives each to an environment."""
+
+    def __init__(
+        self,
+        *,
+        version: str,
+        limit: int,
+        clock: Clock,
+        open_environment: Callable[[Fleet], Coroutine[Any, Any, RunningEnvironment]],
+    ) -> None:
+        self._version = version
+        self._clock = clock
+        self._open_environment = open_environment
+        self._placement = Placement(limit)
+        self._pending: dict[str, Pending] = {}
+        self._environments: dict[int, RunningEnvironment] = {}
+        self._numbers: dict[Driver, int] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._timer: Cancellable | None = None
+        self._progress = asyncio.Event()
+
+    def invoke(self, pending: Pending) -> None:
+        """Place one invocation; its `on_answer` is called once, at once or later."""
+        request_id = pending.invocation.request_id
+        self._pending[request_id] = pending
+        self._carry_out(self._placement.submit(request_id, self._clock.now().monotonic))
+
+    async def shut_down(self, reason: str = contract.SHUTDOWN_SPINDOWN) -> None:
+        """End every environment through its shutdown phase and wait until all are gone."""
+        while self._environments or self._tasks:
+            self._progress.clear()
+            for environment in list(self._environments.values()):
+                environment.driver.dispatch(ShutdownRequested(reason))
+            await self._progress.wait()
+        if self._timer is not None:
+            self._timer.cancel()
+
+    async def kill(self) -> None:
+        """End every environment at once, without a shutdown phase."""
+        for environment in list(self._environments.values()):
+            await environment.close()
+
+    # --- Observer of the drivers ------------------------------------------------------------
+
+    def answered(self, request_id: str, outcome: Outcome) -> None:
+        pending = self._pending[request_id]
+        pending.outcome = outcome
+        if not pending.wait_for_report:
+            pending.on_answer(self._answer(pending, outcome))
+
+    def finished(self, request_id: str, report: Report, log: bytes) -> None:
+        pending = self._pending.pop(request_id)
+        if pending.on_report is not None:
+            pending.on_report(report)
+        if pending.wait_for_report and pending.outcome is not None:
+            pending.on_answer(self._answer(pending, pending.outcome, log))
+
+    def moved(self, driver: Driver) -> None:
+        number = self._numbers.get(driver)
+        if number is None:
+            return
+        if driver.phase is Phase.GONE:
+            del self._numbers[driver]
+            self._start(self._environments.pop(number).close())
+            self._carry_out(self._placement.gone(number))
+        else:
+            self._carry_out(self._placement.changed(number, _availability(driver)))
+
+    # --- Placement --------------------------------------------------------------------------
+
+    def _carry_out(self, decisions: list[Decision]) -> None:
+        for decision in decisions:
+            if isinstance(decision, Throttle):
+                self._refuse(decision.request_id, _throttled())
+            elif isinstance(decision, Launch):
+                self._start(self._launch(decision))
+            else:
+                self._assign(decision)
+        deadline = self._placement.deadline
+        if deadline is not None and self._timer is None:
+            self._timer = self._clock.call_at(deadline, self._patience_ended)
+
+    def _patience_ended(self) -> None:
+        self._timer = None
+        self._carry_out(self._placement.handle_timeout(self._clock.now().monotonic))
+
+    def _assign(self, decision: Assign) -> None:
+        invocation = self._pending[decision.request_id].invocation
+        self._environments[decision.environment].driver.dispatch(InvokeArrived(invocation))
+
+    async def _launch(self, decision: Launch) -> None:
+        try:
+            environment = await self._open_environment(self)
+        except (OSError, ServiceError) as failure:
+            self._refuse(decision.request_id, ServiceError(str(failure)))
+            self._carry_out(self._placement.gone(decision.environment))
+            return
+        self._environments[decision.environment] = environment
+        self._numbers[environment.driver] = decision.environment
+        self._assign(Assign(decision.request_id, decision.environment))
+
+    def _refuse(self, request_id: str, error: ServiceError) -> None:
+        self._pending.pop(request_id).on_answer(error)
+
+    def _start(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        self._progress.set()
+        task.result()
+
+    def _answer(self, pending: Pending, outcome: Outcome, log: bytes = b"") -> InvokeAnswer:
+        failed = outcome.status != contract.STATUS_SUCCESS
+        return InvokeAnswer(
+            request_id=pending.invocation.request_id,
+            payload=_payload(outcome),
+            executed_version=self._version,
+            content_type=outcome.content_type,
+            function_error=contract.FUNCTION_ERROR_UNHANDLED if failed else None,
+            error_type=outcome.error_type,
+            log=log,
+        )
+
+
+def _availability(driver: Driver) -> Availability:
+    if driver.phase in (Phase.IDLE, Phase.COLD):
+        return Availability.IDLE
+    return Availability.RETURNING if driver.is_returning else Availability.BUSY
+
+
+def _payload(outcome: Outcome) -> bytes:
+    if isinstance(outcome.payload, bytes):
+        return outcome.payload
+    return json.dumps(outcome.error or {}, separators=(",", ":")).encode()
+
+
+def _throttled() -> TooManyRequests:
+    return TooManyRequests("Rate Exceeded.", "ConcurrentInvocationLimitExceeded")

@@ -1,0 +1,131 @@
+"""The local Lambda service: functions by name, each with its fleet, behind one Invoke API."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from lambda_runtime import contract
+from rapid_mock.console import Console
+from rapid_mock.errors import InvalidParameterValue, ResourceNotFound, ServiceError, SetupError
+from rapid_mock.host.clock import Clock, SystemClock
+from rapid_mock.host.environments import FunctionDefinition, LocalEnvironment, open_environment
+from rapid_mock.host.fleet import Fleet, Pending
+from rapid_mock.host.watchdog import Watchdog
+from rapid_mock.http.invoke_api import add_invoke_api
+from rapid_mock.http.router import Router
+from rapid_mock.http.server import HttpServer
+from rapid_mock.lifecycle.effects import Report
+from rapid_mock.lifecycle.events import Invocation
+from rapid_mock.service.names import LATEST, function_arn, parse_function_name
+from rapid_mock.service.requests import InvokeRequest, OnAnswer
+
+
+class LambdaService:
+    """Every function of one local Lambda; make it inside the running event loop."""
+
+    def __init__(self, console: Console, clock: Clock | None = None) -> None:
+        self._console = console
+        self._clock = clock or SystemClock()
+        self._watchdog = Watchdog()
+        self._functions: dict[str, tuple[FunctionDefinition, Fleet]] = {}
+        self._server: HttpServer | None = None
+
+    def create_function(self, definition: FunctionDefinition) -> None:
+        """Make a function invocable; raises SetupError when its name is taken."""
+        name = definition.settings.name
+        if name in self._functions:
+            raise SetupError(f"function {name} exists already")
+
+        async def open_one(fleet: Fleet) -> LocalEnvironment:
+            return await open_environment(
+                definition,
+                observer=fleet,
+                clock=self._clock,
+                console=self._console,
+                watchdog=self._watchdog,
+            )
+
+        fleet = Fleet(
+            version=definition.settings.version,
+            limit=definition.concurrency,
+            clock=self._clock,
+            open_environment=open_one,
+        )
+        self._functions[name] = (definition, fleet)
+
+    async def listen(
+        self, host: str, port: int, *, allowed_hosts: frozenset[str] = frozenset()
+    ) -> str:
+        """Serve the Invoke API; returns its URL. Raises SetupError when the port is in use."""
+        router = Router()
+        add_invoke_api(router, self)
+        self._server = HttpServer(router, allowed_hosts=allowed_hosts)
+        try:
+            await self._server.start(host, port)
+        except OSError as error:
+            raise SetupError(f"cannot listen on {host}:{port}: {error.strerror}") from error
+        bound_host, bound_port = self._server.address
+        shown = f"[{bound_host}]" if ":" in bound_host else bound_host
+        return f"http://{shown}:{bound_port}"
+
+    def invoke(
+        self,
+        request: InvokeRequest,
+        on_answer: OnAnswer,
+        on_report: Callable[[Report], None] | None = None,
+    ) -> None:
+        """Invoke a function; `on_answer` gets the answer or a ServiceError, at once or later."""
+        try:
+            fleet, arn = self._resolve(request)
+        except ServiceError as refusal:
+            on_answer(refusal)
+            return
+        invocation = Invocation(
+            request.request_id,
+            arn,
+            request.payload,
+            content_type=request.content_type,
+            trace_id=request.trace_id,
+            client_context=request.client_context,
+            tenant_id=request.tenant_id,
+        )
+        fleet.invoke(Pending(invocation, on_answer, request.wait_for_report, on_report))
+
+    async def shut_down(self) -> None:
+        """Run the shutdown phase of every environment, then stop listening."""
+        await asyncio.gather(*(fleet.shut_down() for _, fleet in self._functions.values()))
+        await self._close()
+
+    async def kill(self) -> None:
+        """End everything now, without a shutdown phase."""
+        await asyncio.gather(*(fleet.kill() for _, fleet in self._functions.values()))
+        await self._close()
+
+    async def _close(self) -> None:
+        if self._server is not None:
+            await self._server.close()
+        self._watchdog.close()
+
+    def _resolve(self, request: InvokeRequest) -> tuple[Fleet, str]:
+        if request.invocation_type != contract.INVOCATION_REQUEST_RESPONSE:
+            raise InvalidParameterValue(
+                f"InvocationType {request.invocation_type} is not available yet"
+            )
+        region = self._region()
+        name, qualifier = parse_function_name(
+            request.function_name, request.qualifier, region=region
+        )
+        found = self._functions.get(name)
+        if found is None or qualifier not in (None, LATEST):
+            account = found[0].account if found else contract.DEFAULT_ACCOUNT_ID
+            arn = function_arn(name, qualifier or LATEST, region=region, account=account)
+            raise ResourceNotFound(f"Function not found: {arn}")
+        definition, fleet = found
+        arn = function_arn(name, qualifier, region=region, account=definition.account)
+        return fleet, arn
+
+    def _region(self) -> str:
+        for definition, _ in self._functions.values():
+            return definition.settings.region
+        return contract.DEFAULT_REGION

@@ -1,0 +1,237 @@
+"""LocalLambda: a local Lambda for tests and scripts. Start here.
+
+    with LocalLambda() as local:
+        hello = local.create_function("hello", handler="app.handler", code="examples/hello")
+        result = hello.invoke({"name": "Ada"})
+        local.client("lambda").invoke(FunctionName="hello", Payload=b"{}")
+
+Synchronous over an event loop in one thread of its own; nothing global, free ports.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import threading
+import uuid
+from collections.abc import Coroutine, Mapping, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+from lambda_runtime import contract
+from rapid_mock.console import Console, Stream
+from rapid_mock.errors import ServiceError, SetupError
+from rapid_mock.functions import FunctionOptions, define_function
+from rapid_mock.host.launch import RuntimePackage
+from rapid_mock.host.service import LambdaService
+from rapid_mock.service.requests import InvokeAnswer, InvokeRequest
+from rapid_mock.tracing import new_trace_header
+
+if TYPE_CHECKING:
+    from rapid_mock.lifecycle.effects import Report
+
+
+@dataclass(frozen=True, slots=True)
+class InvocationResult:
+    """What one invocation came to.
+
+    `payload`: the response's JSON value (the text where it is not JSON); `raw`: its bytes;
+    `function_error`: None or `Unhandled`; `logs`: everything from START to REPORT;
+    `report`: durations in ms, memory in MB, `init_ms` only on a cold start.
+    """
+
+    payload: Any
+    raw: bytes
+    function_error: str | None
+    logs: str
+    report: Report
+    executed_version: str
+    request_id: str
+
+
+class Function:
+    """A function of a LocalLambda."""
+
+    def __init__(self, local: LocalLambda, name: str) -> None:
+        self._local = local
+        self.name = name
+
+    def invoke(
+        self,
+        event: object = None,
+        *,
+        client_context: Mapping[str, object] | None = None,
+        tenant_id: str | None = None,
+        qualifier: str | None = None,
+    ) -> InvocationResult:
+        """Invoke and wait for the REPORT; `event` is any JSON value, or bytes sent as they are.
+
+        Raises ServiceError (TooManyRequests, ResourceNotFound ...) when the service refuses.
+        """
+        payload = event if isinstance(event, bytes) else json.dumps(event or {}).encode()
+        context = None if client_context is None else json.dumps(client_context)
+        request = InvokeRequest(
+            str(uuid.uuid4()),
+            self.name,
+            payload,
+            qualifier=qualifier,
+            trace_id=new_trace_header(),
+            client_context=context,
+            tenant_id=tenant_id,
+            wait_for_report=True,
+        )
+        return self._local.invoke(request)
+
+
+class LocalLambda:
+    """A local Lambda service on loopback: real processes, the Invoke API, boto3 clients.
+
+    `port` 0 takes a free one; `log_stream` gets platform lines and function output (default:
+    stderr). Use it as a context manager: leaving runs the real shutdown phase.
+    """
+
+    def __init__(
+        self, *, host: str = "127.0.0.1", port: int = 0, log_stream: Stream | None = None
+    ) -> None:
+        self._host, self._port = host, port
+        self._console = Console(log_stream)
+        self._package = RuntimePackage()
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="rapid-mock")
+        self._service: LambdaService | None = None
+        self.endpoint_url = ""
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        try:
+            self.endpoint_url = self._call(self._start())
+        except BaseException:
+            self._stop_loop()
+            raise
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        try:
+            self._call(self._running.shut_down())
+        finally:
+            self._stop_loop()
+            self._package.close()
+
+    def create_function(  # noqa: PLR0913  a function has that many settings
+        self,
+        name: str,
+        *,
+        handler: str = "",
+        code: str | Path = ".",
+        timeout: float | None = contract.DEFAULT_TIMEOUT_SECONDS,
+        memory: int = contract.DEFAULT_MEMORY_MB,
+        extensions: Sequence[str | Path] = (),
+        environment: Mapping[str, str] | None = None,
+        runtime: Sequence[str] | None = None,
+        python: str | Path | None = None,
+        log_format: str = "text",
+        concurrency: int = 10,
+        credentials: Mapping[str, str] | None = None,
+    ) -> Function:
+        """Create a function from a local directory.
+
+        `timeout` in seconds (None: unlimited, for debuggers), `memory` in MB; `runtime` is a
+        command to start instead of `PYTHON -m lambda_runtime HANDLER`, in the code directory;
+        `extensions` are executables or directories of them; `log_format` is `text` or `json`;
+        `concurrency` the most environments at once; `credentials` by variable name (None: dummies).
+        Raises SetupError for what cannot be, such as a missing directory or a taken name.
+        """
+        options = FunctionOptions(
+            handler=handler,
+            code=code,
+            timeout=timeout,
+            memory=memory,
+            extensions=extensions,
+            environment=environment or {},
+            runtime=runtime,
+            python=python,
+            log_format=log_format,
+            concurrency=concurrency,
+            credentials=credentials,
+        )
+        definition = define_function(name, options, self._package)
+        service = self._running
+
+        async def create() -> None:
+            service.create_function(definition)
+
+        self._call(create())
+        return Function(self, name)
+
+    def client(self, service_name: str = "lambda", **options: Any) -> Any:
+        """Make a boto3 client of this endpoint, with dummy credentials; needs boto3."""
+        try:
+            import boto3
+        except ImportError as error:
+            raise SetupError("boto3 is missing: pip install 'lambda-runtime-sdk[aws]'") from error
+        given = {
+            "region_name": contract.DEFAULT_REGION,
+            "aws_access_key_id": "local",
+            "aws_secret_access_key": "local",
+            "endpoint_url": self.endpoint_url,
+        }
+        return boto3.client(service_name, **(given | options))
+
+    def invoke(self, request: InvokeRequest) -> InvocationResult:
+        """Invoke by request and wait; `Function.invoke` is the comfortable form."""
+        outcome: Future[InvokeAnswer] = Future()
+        reports: list[Report] = []
+
+        def answered(answer: InvokeAnswer | ServiceError) -> None:
+            if isinstance(answer, ServiceError):
+                outcome.set_exception(answer)
+            else:
+                outcome.set_result(answer)
+
+        service = self._running
+        self._loop.call_soon_threadsafe(service.invoke, request, answered, reports.append)
+        return _result(outcome.result(), reports[0])
+
+    @property
+    def _running(self) -> LambdaService:
+        if self._service is None:
+            raise SetupError("LocalLambda is not running: use it in a with statement")
+        return self._service
+
+    async def _start(self) -> str:
+        self._service = LambdaService(self._console)
+        return await self._service.listen(self._host, self._port)
+
+    def _call(self, work: Coroutine[Any, Any, Any]) -> Any:
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result()
+
+    def _stop_loop(self) -> None:
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+        self._service = None
+
+
+def _result(answer: InvokeAnswer, report: Report) -> InvocationResult:
+    text = answer.payload.decode("utf-8", "replace")
+    try:
+        payload = json.loads(text)
+    except ValueError:
+        payload = text
+    return InvocationResult(
+        payload=payload,
+        raw=answer.payload,
+        function_error=answer.function_error,
+        logs=answer.log.decode("utf-8", "replace"),
+        report=report,
+        executed_version=answer.executed_version,
+        request_id=answer.request_id,
+    )

@@ -1,0 +1,63 @@
+"""Function names, partial and full ARNs, and qualifiers, by the Lambda API's rules.
+
+Source: the Lambda API's service model (NamespacedFunctionName) and answers recorded from AWS.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+from rapid_mock.errors import InvalidParameterValue, ResourceNotFound
+
+LATEST = "$LATEST"
+
+_NAME = re.compile(
+    r"(?:arn:aws[a-zA-Z-]*:lambda:)?"
+    r"(?:(?P<region>(?:eusc-)?[a-z]{2}(?:-gov|-iso[a-z]?)?-[a-z]+-\d):)?"
+    r"(?:(?P<account>\d{12}):)?"
+    r"(?:function:)?"
+    r"(?P<name>[a-zA-Z0-9_.-]+)"
+    r"(?::(?P<qualifier>\$LATEST(?:\.PUBLISHED)?|[a-zA-Z0-9_-]+))?"
+)
+
+_PATTERN_TEXT = (
+    r"(arn:(aws[a-zA-Z-]*)?:lambda:)?((eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\d{1}:)?"
+    r"(\d{12}:)?(function:)?([a-zA-Z0-9-_\.]+)(:(\$LATEST(\.PUBLISHED)?|[a-zA-Z0-9-_]+))?"
+)
+
+
+class FunctionName(NamedTuple):
+    """A function as it was named by a caller; `qualifier` is None when none was given."""
+
+    name: str
+    qualifier: str | None
+
+
+def parse_function_name(text: str, qualifier: str | None, *, region: str) -> FunctionName:
+    """Split `name`, `name:qualifier`, a partial or a full ARN; `qualifier` is the parameter.
+
+    Raises ResourceNotFound for another region and InvalidParameterValue when both qualifiers are
+    given and differ, or the text is no function name.
+    """
+    match = _NAME.fullmatch(text)
+    if match is None:
+        raise InvalidParameterValue(
+            f"1 validation error detected: Value '{text}' at 'functionName' failed to satisfy "
+            f"constraint: Member must satisfy regular expression pattern: {_PATTERN_TEXT}"
+        )
+    if match["region"] not in (None, region):
+        raise ResourceNotFound(
+            f"Functions from '{match['region']}' are not reachable in this region ('{region}')"
+        )
+    if match["qualifier"] and qualifier and match["qualifier"] != qualifier:
+        raise InvalidParameterValue(
+            "The derived qualifier from the function name does not match the specified qualifier."
+        )
+    return FunctionName(match["name"], match["qualifier"] or qualifier)
+
+
+def function_arn(name: str, qualifier: str | None, *, region: str, account: str) -> str:
+    """`arn:aws:lambda:<region>:<account>:function:<name>[:<qualifier>]`."""
+    suffix = f":{qualifier}" if qualifier else ""
+    return f"arn:aws:lambda:{region}:{account}:function:{name}{suffix}"
