@@ -1,0 +1,48 @@
+"""What every test must leave behind: nothing."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+CHILDREN = Path(f"/proc/self/task/{os.getpid()}/children")
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_left_behind(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """No child process and no thread outlives a test; no test sees this machine's AWS keys."""
+    for name in list(os.environ):
+        if name.startswith(("AWS_", "LAMBDA_", "_HANDLER", "_X_AMZN")):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    children, threads = _children(), set(threading.enumerate())
+    yield
+    deadline = time.monotonic() + 3.0
+    while time.monotonic() < deadline and (_left(children) or _strangers(threads)):
+        threading.Event().wait(0.01)
+    assert not _left(children), f"child processes left behind: {_left(children)}"
+    assert not _strangers(threads), f"threads left behind: {_strangers(threads)}"
+
+
+def _children() -> set[str]:
+    with contextlib.suppress(OSError):
+        return set(CHILDREN.read_text().split())
+    return set()
+
+
+def _left(before: set[str]) -> list[str]:
+    return [
+        f"{pid}: {Path(f'/proc/{pid}/cmdline').read_bytes()!r}"
+        for pid in _children() - before
+        if Path(f"/proc/{pid}").exists()
+    ]
+
+
+def _strangers(before: set[threading.Thread]) -> list[str]:
+    return [thread.name for thread in set(threading.enumerate()) - before if thread.is_alive()]
