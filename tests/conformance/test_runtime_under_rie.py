@@ -10,11 +10,8 @@ from typing import TYPE_CHECKING
 import pytest
 import requests
 
-from tests.support.peers import (
-    REPOSITORY,
-    RuntimeInterfaceEmulator,
-    session_members,
-)
+from tests.conformance.function.app import RAISING_LINE
+from tests.support.peers import REPOSITORY, RuntimeInterfaceEmulator, session_members
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -22,57 +19,21 @@ if TYPE_CHECKING:
 
     Emulated = Callable[..., RuntimeInterfaceEmulator]
 
-APP = """\
-import os
-
-
-def echo(event, context):
-    return {"event": event}
-
-
-def describe(event, context):
-    return {
-        "pid": os.getpid(),
-        "request_id": context.aws_request_id,
-        "function_name": context.function_name,
-        "function_version": context.function_version,
-        "memory": context.memory_limit_in_mb,
-        "arn": context.invoked_function_arn,
-        "identity": context.identity.cognito_identity_id,
-        "custom": context.client_context and context.client_context.custom,
-        "has_time_left": 0 < context.get_remaining_time_in_millis() <= 300_000,
-    }
-
-
-def fail(event, context):
-    raise ValueError("no " + event["what"])
-
-
-def leave(event, context):
-    os._exit(3)
-
-
-def hang(event, context):
-    os.read(os.pipe()[0], 1)
-"""
-
-BROKEN = "import no_such_module\n"
+FUNCTION = REPOSITORY / "tests" / "conformance" / "function"
 
 
 @pytest.fixture(params=["awslambdaric", "lambda_runtime"])
-def emulated(request: pytest.FixtureRequest, rie_binary: Path, tmp_path: Path) -> Emulated:
-    """RIE that runs the runtime under test with a handler of `APP`."""
+def emulated(request: pytest.FixtureRequest, rie_binary: Path) -> Emulated:
+    """RIE that runs the runtime under test with a handler of `function/app.py`."""
     if request.param == "awslambdaric":
         pytest.importorskip("awslambdaric")
-    (tmp_path / "app.py").write_text(APP)
-    (tmp_path / "broken.py").write_text(BROKEN)
 
     def emulate(handler: str, **env: str) -> RuntimeInterfaceEmulator:
         return RuntimeInterfaceEmulator(
             rie_binary,
             [sys.executable, "-m", request.param, handler],
             env={"PATH": os.environ["PATH"], "PYTHONPATH": str(REPOSITORY), **env},
-            cwd=tmp_path,
+            cwd=FUNCTION,
         )
 
     return emulate
@@ -146,17 +107,14 @@ def test_one_process_serves_one_invoke_after_another(
     assert len(pids) == 1
 
 
-def test_a_raising_handler_is_a_function_error(
-    emulated: Emulated, http: requests.Session, tmp_path: Path
-) -> None:
+def test_a_raising_handler_is_a_function_error(emulated: Emulated, http: requests.Session) -> None:
     """The error is errorMessage, errorType, requestId and stackTrace, in this order."""
     with emulated("app.fail") as rie:
         answer = http.post(
             rie.url, data=b'{"what":"luck"}', headers={"X-Amzn-RequestId": "request-2"}
         )
         after = http.post(rie.url, data=b'{"what":"more luck"}')
-    line = APP.splitlines().index('    raise ValueError("no " + event["what"])') + 1
-    frame = f'  File "{tmp_path}/app.py", line {line}, in fail\n'
+    frame = f'  File "{FUNCTION}/app.py", line {RAISING_LINE}, in fail\n'
     frame += '    raise ValueError("no " + event["what"])\n'
     assert answer.status_code == 200
     assert answer.text == (
@@ -183,11 +141,13 @@ def test_a_module_that_cannot_be_imported_fails_init(
     emulated: Emulated, http: requests.Session
 ) -> None:
     """The runtime posts init/error and exits; RIE answers 502 with the posted body."""
-    with emulated("broken.handler") as rie:
+    with emulated("no_such_module.handler") as rie:
         answer = http.post(rie.url, data=b"{}")
     assert answer.status_code == 502
     assert answer.json() == {
-        "errorMessage": "Unable to import module 'broken': No module named 'no_such_module'",
+        "errorMessage": (
+            "Unable to import module 'no_such_module': No module named 'no_such_module'"
+        ),
         "errorType": "Runtime.ImportModuleError",
         "requestId": "",
         "stackTrace": [],

@@ -161,10 +161,10 @@ class RuntimeInterfaceEmulator:
         self._env = dict(env)
         self._cwd = cwd
         self._prefix = list(prefix)
-        self._output = Path(tempfile.mkdtemp(prefix="rie-"))
         self.port = 0
 
     def __enter__(self) -> Self:
+        self._output = Path(tempfile.mkdtemp(prefix="rie-"))
         try:
             self._start()
         except BaseException:
