@@ -1,0 +1,198 @@
+"""The driver with real processes, a clock moved by hand, and API calls told by hand."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+from typing import Any
+
+from rapid_mock.console import Console
+from rapid_mock.host.clock import ManualClock
+from rapid_mock.host.driver import EnvironmentDriver
+from rapid_mock.host.launch import Launch
+from rapid_mock.host.watchdog import Watchdog
+from rapid_mock.lifecycle import events as happened
+from rapid_mock.lifecycle.effects import InvocationDelivered, Message, Outcome, Refused, Report
+from rapid_mock.lifecycle.state import Phase, Settings
+
+SLEEPER = ("sh", "-c", "echo up; exec sleep 60")
+
+
+class World:
+    """One driver, what it told its observer, and what its exchanges were answered."""
+
+    def __init__(self, directory: Path, *, argv: tuple[str, ...], **settings: Any) -> None:
+        self.clock = ManualClock()
+        self.log = io.BytesIO()
+        self.watchdog = Watchdog()
+        self.outcomes: dict[str, Outcome] = {}
+        self.finishes: dict[str, tuple[Report, bytes]] = {}
+        self.replies: dict[int, Message] = {}
+        self.phases: list[Phase] = []
+        self.driver = EnvironmentDriver(
+            Settings("hello", "app.handler", **settings),
+            launch=lambda _spawn: Launch(argv, str(directory), {"PATH": "/usr/bin:/bin"}),
+            clock=self.clock,
+            console=Console(self.log),
+            observer=self,
+            watchdog=self.watchdog,
+        )
+
+    def answered(self, request_id: str, outcome: Outcome) -> None:
+        self.outcomes[request_id] = outcome
+
+    def finished(self, request_id: str, report: Report, log: bytes) -> None:
+        self.finishes[request_id] = (report, log)
+
+    def moved(self, driver: EnvironmentDriver) -> None:
+        self.phases.append(driver.phase)
+
+    def call(self, make: Callable[[int], happened.Event]) -> int:
+        exchange = self.driver.open_exchange(lambda reply: self.replies.update({exchange: reply}))
+        self.driver.dispatch(make(exchange))
+        return exchange
+
+    def invoke(self, request_id: str) -> None:
+        invocation = happened.Invocation(request_id, "arn", b"{}")
+        self.driver.dispatch(happened.InvokeArrived(invocation))
+
+    async def until(self, condition: Callable[[], object]) -> None:
+        async with asyncio.timeout(10):
+            while not condition():  # noqa: ASYNC110  pipes and exits set no event of ours
+                await asyncio.sleep(0)
+
+
+def run(
+    directory: Path,
+    scenario: Callable[[World], Coroutine[Any, Any, None]],
+    argv: tuple[str, ...] = SLEEPER,
+    **settings: Any,
+) -> World:
+    async def main() -> World:
+        world = World(directory, argv=argv, **settings)
+        try:
+            await scenario(world)
+        finally:
+            await world.driver.close()
+            world.watchdog.close()
+        return world
+
+    return asyncio.run(main())
+
+
+async def respond(world: World, request_id: str) -> None:
+    exchange = world.call(lambda e: happened.RuntimeResponseBegun(e, request_id))
+    world.driver.dispatch(happened.RuntimeResponseEnded(exchange, request_id, b"ok"))
+
+
+def test_warm_invocations_leave_one_timer(tmp_path: Path) -> None:
+    """The timer armed for one invocation serves the next ones; a later deadline still holds."""
+
+    async def scenario(world: World) -> None:
+        world.invoke("a")
+        world.call(happened.RuntimeNext)
+        await respond(world, "a")
+        world.call(happened.RuntimeNext)
+        world.clock.advance(2.0)
+        world.invoke("b")
+        world.clock.advance(2.0)  # the first deadline passes, the second does not
+        assert world.phases[-1].name == "INVOKE"
+        world.clock.advance(1.0)
+        assert world.phases[-1].name == "STOPPING"
+        await world.until(lambda: world.driver.phase is Phase.COLD)
+
+    world = run(tmp_path, scenario, timeout=3.0)
+    assert world.outcomes["a"].status == "success"
+    assert world.outcomes["b"].error_type == "Sandbox.Timedout"
+
+
+def test_output_comes_before_end(tmp_path: Path) -> None:
+    """What a process wrote before the invocation ended stands between START and END."""
+    chatty = ("sh", "-c", "cat orders; exec sleep 60")
+    orders = tmp_path / "orders"
+    orders.write_text("one\ntwo\n")
+
+    async def scenario(world: World) -> None:
+        world.invoke("a")
+        world.call(happened.RuntimeNext)
+        await asyncio.to_thread(_until_it_sleeps, world.driver._supervisor.pids()[0])
+        await respond(world, "a")
+        world.call(happened.RuntimeNext)
+
+    world = run(tmp_path, scenario, argv=chatty)
+    log = world.finishes["a"][1].decode()
+    assert log.startswith("START RequestId: a Version: $LATEST\none\ntwo\nEND RequestId: a\nREPORT")
+
+
+def _until_it_sleeps(pid: int) -> None:
+    """Everything is written once the shell has become `sleep`; the test's timeout bounds it."""
+    while not Path(f"/proc/{pid}/cmdline").read_bytes().startswith(b"sleep"):
+        pass
+
+
+def test_unfinished_line_does_not_swallow_end(tmp_path: Path) -> None:
+    """A last line without a newline gets one before END."""
+    world = run(tmp_path, _one_invocation, argv=("sh", "-c", "printf half; exec sleep 60"))
+    assert "half\nEND RequestId: a\n" in world.finishes["a"][1].decode()
+
+
+async def _one_invocation(world: World) -> None:
+    world.invoke("a")
+    world.call(happened.RuntimeNext)
+    await world.until(lambda: b"half" in world.log.getvalue())
+    await respond(world, "a")
+    world.call(happened.RuntimeNext)
+
+
+def test_failed_start_fails_the_invocation(tmp_path: Path) -> None:
+    """A runtime that cannot be started, twice, is the invocation's error; nothing waits."""
+
+    async def scenario(world: World) -> None:
+        world.invoke("a")
+
+    world = run(tmp_path, scenario, argv=("./bootstrap",))
+    assert world.outcomes["a"].error == {
+        "errorType": "Runtime.InvalidEntrypoint",
+        "errorMessage": "RequestId: a Error: fork/exec ./bootstrap: no such file or directory",
+    }
+
+
+def test_vanished_poll_is_not_answered(tmp_path: Path) -> None:
+    """The event goes to the poll that is still there, not to the one whose client went away."""
+
+    async def scenario(world: World) -> None:
+        world.driver.dispatch(happened.InitRequested())
+        gone = world.call(happened.RuntimeNext)
+        world.driver.vanished(gone)
+        there = world.call(happened.RuntimeNext)
+        world.invoke("a")
+        assert gone not in world.replies
+        assert isinstance(world.replies[there], InvocationDelivered)
+
+    run(tmp_path, scenario)
+
+
+def test_refusals_are_answered_at_once(tmp_path: Path) -> None:
+    """A call that the tables do not allow is answered inside dispatch."""
+
+    async def scenario(world: World) -> None:
+        exchange = world.call(lambda e: happened.RuntimeResponseBegun(e, "nobody"))
+        assert world.replies[exchange] == Refused(400, "InvalidRequestID", "Invalid request ID")
+        assert not world.driver.is_open(exchange)
+
+    run(tmp_path, scenario)
+
+
+def test_memory_in_the_report_is_measured(tmp_path: Path) -> None:
+    """Max Memory Used is what the processes used, not the configured size."""
+
+    async def scenario(world: World) -> None:
+        world.invoke("a")
+        world.call(happened.RuntimeNext)
+        await respond(world, "a")
+        world.call(happened.RuntimeNext)
+
+    report = run(tmp_path, scenario, memory_mb=3008).finishes["a"][0]
+    assert 1 <= report.max_memory_mb < 100
