@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -13,7 +14,11 @@ from lambda_runtime import contract
 from rapid_mock.console import Console
 from rapid_mock.host.clock import Clock
 from rapid_mock.host.driver import EnvironmentDriver, Observer
-from rapid_mock.host.isolation import FunctionSettings, child_environment
+from rapid_mock.host.isolation import (
+    FunctionSettings,
+    child_environment,
+    with_interpreter_first,
+)
 from rapid_mock.host.launch import Launch
 from rapid_mock.host.watchdog import Watchdog
 from rapid_mock.http.extensions_api import add_extensions_api
@@ -50,7 +55,7 @@ class FunctionDefinition:
             kind=spawn.kind,
             runtime_api=runtime_api,
             log_stream=log_stream,
-            host=os.environ,
+            host=with_interpreter_first(os.environ, sys.executable),
             extra=self.environment,
             credentials=self.credentials,
         )

@@ -69,6 +69,17 @@ def host_credentials(host: Mapping[str, str]) -> dict[str, str]:
     return {name: host[name] for name in DUMMY_CREDENTIALS if name in host}
 
 
+def with_interpreter_first(host: Mapping[str, str], python: str) -> dict[str, str]:
+    """Put the directory of `python` first on the host's PATH, as Lambda has `/var/lang/bin`.
+
+    A script with `#!/usr/bin/env python3` then finds what is installed beside rapid-mock, also
+    when it was started as `.venv/bin/rapid-mock`.
+    """
+    directory = os.path.dirname(python)  # noqa: PTH120  a venv's bin is a name, not a place
+    entries = [directory, *host.get("PATH", "").split(os.pathsep)]
+    return {**host, "PATH": os.pathsep.join(dict.fromkeys(filter(None, entries)))}
+
+
 def child_environment(
     function: FunctionSettings,
     *,
