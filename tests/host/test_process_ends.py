@@ -14,6 +14,7 @@ from tests.support.processes import (
     CHILD_ENVIRONMENT,
     DEADLINE_SECONDS,
     Household,
+    eventually,
     is_running,
     open_descriptors,
     play,
@@ -127,6 +128,29 @@ def test_exit_comes_after_the_last_output() -> None:
         await home.witness.exit_of(1)
         assert home.witness.told[-1] == ("exit", 1)
         assert len(home.witness.output[1]) == 1_000_003
+
+    play(story)
+
+
+@pytest.mark.usefixtures("exit_facility")
+def test_exit_comes_after_what_a_grandchild_wrote_since() -> None:
+    """What a grandchild wrote after its parent's end, and before we saw that, is still fed."""
+
+    async def story(home: Household) -> None:
+        home.python(
+            1,
+            "import os, time\n"
+            "parent = os.getpid()\n"
+            "if os.fork() == 0:\n"
+            "    while os.getppid() == parent:\n"
+            "        time.sleep(0.001)\n"
+            "    os.write(1, b'orphan')\n"
+            "    time.sleep(600)\n",
+        )
+        child = home._children[1]
+        eventually(lambda: child.bytes_waiting() == 6, "the grandchild's output")
+        await home.witness.exit_of(1)
+        assert home.witness.told == [("output", 1), ("exit", 1)]
 
     play(story)
 

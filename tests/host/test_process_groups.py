@@ -12,6 +12,7 @@ from tests.support.processes import (
     Household,
     eventually,
     is_running,
+    open_descriptors,
     play,
 )
 
@@ -33,6 +34,9 @@ def test_grandchild_with_its_own_session_holds_nobody_up() -> None:
     """A grandchild that called setsid survives (out of scope), but the exit is told."""
 
     async def story(home: Household) -> None:
+        home.sh(0, "exit 0")
+        await home.witness.exit_of(0)
+        before = open_descriptors()
         home.python(
             1,
             "import os, time\n"
@@ -47,6 +51,7 @@ def test_grandchild_with_its_own_session_holds_nobody_up() -> None:
             home.signal(1, signal.SIGKILL)
             assert await home.witness.exit_of(1) == ExitStatus(signal=9)
             assert is_running(grandchild)
+            assert open_descriptors() == before
         finally:
             os.kill(grandchild, signal.SIGKILL)
         eventually(lambda: not is_running(grandchild), "the grandchild's end")

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -18,13 +21,30 @@ from tests.support.processes import (
 )
 
 
+@contextmanager
+def standard_input(data: bytes) -> Iterator[None]:
+    """Have something to read on our own standard input."""
+    kept = os.dup(0)
+    reading, writing = os.pipe()
+    os.write(writing, data)
+    os.close(writing)
+    os.dup2(reading, 0)
+    os.close(reading)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 0)
+        os.close(kept)
+
+
 def test_child_sees_its_variables_directory_and_an_empty_stdin(tmp_path: Path) -> None:
     """A child has exactly the variables given, the directory given, and nothing to read."""
 
     async def story(home: Household) -> None:
         program = "import os, sys; print(dict(os.environ), os.getcwd(), sys.stdin.buffer.read())"
         environment = {"A": "1", "LC_CTYPE": "C.UTF-8"}
-        home.spawn(1, [sys.executable, "-I", "-c", program], env=environment, cwd=str(tmp_path))
+        with standard_input(b"for us alone"):
+            home.spawn(1, [sys.executable, "-I", "-c", program], env=environment, cwd=str(tmp_path))
         assert await home.witness.exit_of(1) == ExitStatus(code=0)
         assert home.witness.output[1].decode() == f"{environment} {tmp_path} b''\n"
 

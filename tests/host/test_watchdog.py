@@ -173,6 +173,36 @@ def test_groups_struck_off_are_spared() -> None:
             sleeper.wait()
 
 
+@pytest.mark.parametrize("hidden", ["pidfd_open", "nothing"])
+def test_group_is_struck_off_while_nobody_else_can_have_its_number(
+    hidden: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A group is listed from its start to its end, and struck off before its head is reaped."""
+    monkeypatch.delattr(os, hidden, raising=False)
+    heads: list[bool] = []
+
+    class Listening(Watchdog):
+        def remove(self, group: int) -> None:
+            heads.append(Path(f"/proc/{group}").exists() or not Path("/proc/self").exists())
+            assert group in self._groups
+            super().remove(group)
+            assert self._groups == set()
+
+    watchdog = Listening()
+
+    async def story(home: Household) -> None:
+        async with household(watchdog) as watched:
+            watched.sh(1, "exit 0")
+            await watched.witness.exit_of(1)
+        assert home.pids() == []
+
+    try:
+        play(story)
+    finally:
+        watchdog.close()
+    assert heads == [True]
+
+
 def test_closed_watchdog_is_reaped() -> None:
     """Closing ends and reaps the watchdog; one that never started is closed for nothing."""
     watchdog = Watchdog()
