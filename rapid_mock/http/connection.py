@@ -95,6 +95,7 @@ class Connection(asyncio.Protocol):
             return
         try:
             self._parser.feed_data(data)
+            self._count_head(len(data))
         except HeadTooLarge:
             self._refuse_and_close(431, b"431 Request Header Fields Too Large")
         except httptools.HttpParserUpgrade:
@@ -106,7 +107,7 @@ class Connection(asyncio.Protocol):
                 self._malformed()
 
     def eof_received(self) -> bool:
-        """A half-closed client still gets the answer of a complete request; a parked poll is gone."""
+        """A half-closed client still gets its answer, unless it waits for an event: then it is gone."""
         if self._receiving is not None and not self._receiving.is_complete:
             self._truncate()
             return False
@@ -129,15 +130,15 @@ class Connection(asyncio.Protocol):
     def on_message_begin(self) -> None:
         self._target = b""
         self._headers = {}
-        self._head_bytes = self._head_lines = 0
+        self._head_lines = 0
 
     def on_url(self, url: bytes) -> None:
         self._target += url
-        self._count_head(len(url))
 
     def on_header(self, name: bytes, value: bytes) -> None:
         self._head_lines += 1
-        self._count_head(len(name) + len(value) + 4)
+        if self._head_lines > MAX_HEAD_LINES:
+            raise HeadTooLarge
         key, text = name.decode("latin-1").lower(), value.decode("latin-1")
         if self._receiving is not None:
             self._receiving.trailers.append((key, text))
@@ -172,6 +173,7 @@ class Connection(asyncio.Protocol):
 
     def on_message_complete(self) -> None:
         incoming, self._receiving = self._receiving, None
+        self._head_bytes = 0
         if incoming is None:
             return
         incoming.is_complete = True
@@ -297,9 +299,11 @@ class Connection(asyncio.Protocol):
     # --- Faults of the client ---------------------------------------------------------------
 
     def _count_head(self, size: int) -> None:
-        self._head_bytes += size
-        if self._head_bytes > MAX_HEAD_BYTES or self._head_lines > MAX_HEAD_LINES:
-            raise HeadTooLarge
+        """Parts of a header are kept by llhttp until its line ends: count what it is fed."""
+        if self._receiving is None and not self._queue:
+            self._head_bytes += size
+            if self._head_bytes > MAX_HEAD_BYTES:
+                raise HeadTooLarge
 
     def _malformed(self) -> None:
         if self._receiving is not None:
