@@ -120,6 +120,7 @@ def _extension_reported(
         _refuse_extension(state, event.exchange, extension, action)
     else:
         extension.step(action)
+        extension.poll = None  # a parked next of an extension that gave up gets no event any more
         extension.error_type = extension.error_type or event.error_type
         state.effects.append(Reply(event.exchange, ACCEPTED))
 
