@@ -197,6 +197,14 @@ def is_runtime_gone(state: State) -> bool:
     return stop is not None and stop.stage is Stage.RUNTIME and state.runtime_process is None
 
 
+# --- GONE -----------------------------------------------------------------------------------
+
+
+def refuse_work(state: State) -> None:
+    """An invocation that comes too late is answered by one more shutdown, of nobody."""
+    begin_stop(state, contract.SHUTDOWN_FAILURE, Phase.GONE)
+
+
 Rule = tuple[Callable[[State], bool], Callable[[State], None]]
 
 RULES: dict[Phase, tuple[Rule, ...]] = {
@@ -214,7 +222,7 @@ RULES: dict[Phase, tuple[Rule, ...]] = {
         (is_invocation_done, complete),
     ),
     Phase.STOPPING: ((is_runtime_gone, release_extensions), (is_everyone_gone, end_stop)),
-    Phase.GONE: (),
+    Phase.GONE: ((is_work_waiting, refuse_work),),
 }
 
 
