@@ -107,7 +107,7 @@ class Connection(asyncio.Protocol):
                 self._malformed()
 
     def eof_received(self) -> bool:
-        """A half-closed client still gets its answer, unless it waits for an event: then it is gone."""
+        """A half-closed client still gets its answer; one that waits for an event is gone."""
         if self._receiving is not None and not self._receiving.is_complete:
             self._truncate()
             return False

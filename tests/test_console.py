@@ -1,0 +1,118 @@
+from __future__ import annotations
+
+import io
+import json
+
+import pytest
+
+from rapid_mock.console import Console, render_json, render_text
+from rapid_mock.lifecycle.effects import Emit
+
+WALL = 1767323045.678  # 2026-01-02T03:04:05.678Z
+
+REPORT = {
+    "requestId": "1-2",
+    "status": "success",
+    "metrics": {
+        "durationMs": 1.234,
+        "billedDurationMs": 40,
+        "memorySizeMB": 128,
+        "maxMemoryUsedMB": 35,
+    },
+}
+
+
+@pytest.mark.parametrize(
+    ("emit", "line"),
+    [
+        (
+            Emit("platform.start", {"requestId": "1-2", "version": "$LATEST"}),
+            "START RequestId: 1-2 Version: $LATEST\n",
+        ),
+        (Emit("platform.end", {"requestId": "1-2"}), "END RequestId: 1-2\n"),
+        (
+            Emit("platform.report", REPORT),
+            "REPORT RequestId: 1-2\tDuration: 1.23 ms\tBilled Duration: 40 ms\t"
+            "Memory Size: 128 MB\tMax Memory Used: 35 MB\t\n",
+        ),
+        (
+            Emit(
+                "platform.report",
+                REPORT | {"metrics": {**REPORT["metrics"], "initDurationMs": 38.5}},  # type: ignore[dict-item]
+            ),
+            "REPORT RequestId: 1-2\tDuration: 1.23 ms\tBilled Duration: 40 ms\t"
+            "Memory Size: 128 MB\tMax Memory Used: 35 MB\tInit Duration: 38.50 ms\t\n",
+        ),
+        (
+            Emit("platform.report", REPORT | {"status": "timeout"}),
+            "REPORT RequestId: 1-2\tDuration: 1.23 ms\tBilled Duration: 40 ms\t"
+            "Memory Size: 128 MB\tMax Memory Used: 35 MB\tStatus: timeout\t\n",
+        ),
+        (
+            Emit("platform.report", REPORT | {"status": "error", "errorType": "Runtime.ExitError"}),
+            "REPORT RequestId: 1-2\tDuration: 1.23 ms\tBilled Duration: 40 ms\t"
+            "Memory Size: 128 MB\tMax Memory Used: 35 MB\tStatus: error\t"
+            "Error Type: Runtime.ExitError\t\n",
+        ),
+        (
+            Emit(
+                "platform.initReport",
+                {"phase": "init", "status": "timeout", "metrics": {"durationMs": 10000.12}},
+            ),
+            "INIT_REPORT Init Duration: 10000.12 ms\tPhase: init\tStatus: timeout\n",
+        ),
+        (
+            Emit(
+                "platform.extension",
+                {"name": "x", "state": "Ready", "events": ["INVOKE", "SHUTDOWN"]},
+            ),
+            "EXTENSION\tName: x\tState: Ready\tEvents: [INVOKE,SHUTDOWN]\n",
+        ),
+        (
+            Emit(
+                "platform.fault",
+                {"status": "timeout", "message": "1-2 Task timed out after 3.00 seconds"},
+            ),
+            "2026-01-02T03:04:05.678Z 1-2 Task timed out after 3.00 seconds\n\n",
+        ),
+    ],
+)
+def test_text_lines(emit: Emit, line: str) -> None:
+    """Platform lines are AWS's, byte for byte, tabs included."""
+    assert render_text(emit, WALL) == line
+
+
+@pytest.mark.parametrize(
+    "kind", ["platform.initStart", "platform.initRuntimeDone", "platform.runtimeDone"]
+)
+def test_records_without_a_text_line(kind: str) -> None:
+    """What AWS does not print in text is not printed."""
+    assert render_text(Emit(kind, {"status": "success"}), WALL) is None
+
+
+def test_json_lines_are_telemetry_envelopes() -> None:
+    """In JSON format a platform line is the telemetry envelope, compact, on one line."""
+    line = render_json(Emit("platform.start", {"requestId": "1-2", "version": "$LATEST"}), WALL)
+    assert line == (
+        '{"time":"2026-01-02T03:04:05.678Z","type":"platform.start",'
+        '"record":{"requestId":"1-2","version":"$LATEST"}}\n'
+    )
+    report = render_json(Emit("platform.report", REPORT), WALL)
+    assert report is not None
+    assert json.loads(report)["record"] == REPORT
+
+
+def test_sentence_with_the_last_output_below_it() -> None:
+    """A diagnosis is one sentence, with the last lines of the process set off below it."""
+    stream = io.BytesIO()
+    Console(stream).explain("runtime exited (exit status 3)", "one\ntwo")
+    assert stream.getvalue() == (b"rapid-mock: runtime exited (exit status 3)\n  | one\n  | two\n")
+
+
+def test_reader_that_went_away() -> None:
+    """A closed stream takes nobody down."""
+    stream = io.BytesIO()
+    console = Console(stream)
+    stream.close()
+    console.write(b"lost")
+    console.write(b"lost too")
