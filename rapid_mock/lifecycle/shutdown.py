@@ -21,6 +21,14 @@ from rapid_mock.lifecycle.state import Extension, Fault, Phase, Running, Stage, 
 REAP_SECONDS = 2.0
 """How long to wait for the exits of killed processes (RIE waits as long)."""
 
+SHUT_DOWN = Fault(
+    contract.ERROR_SANDBOX_FAILURE,
+    "execution environment was shut down",
+    sentence="",
+    status=contract.STATUS_FAILURE,
+)
+"""What happened to an invocation that a shutdown found waiting or at work."""
+
 
 def begin_stop(state: State, reason: str, then: Phase) -> None:
     """Fail what is running, then end all processes within the budget; `then` is COLD or GONE."""
@@ -35,11 +43,10 @@ def begin_stop(state: State, reason: str, then: Phase) -> None:
         runtime_until=now.monotonic + budget * share,
         until=now.monotonic + budget,
         deadline_ms=int((now.wall + budget) * 1000),
-        fault=state.fault,
     )
     state.phase, state.stop, state.init = Phase.STOPPING, stop, None
     for running in state.running.values():
-        _fail(state, running, stop)
+        _fail(state, running, stop, state.fault or SHUT_DOWN)
     if then is Phase.GONE:
         _fail_waiting(state, stop)
     if budget == 0:
@@ -95,7 +102,7 @@ def end_stop(state: State) -> None:
         ended = running.runtime_done or state.now.monotonic
         if running in stop.unanswered and running.outcome is not None:
             state.effects.append(Answer(running.invocation.request_id, running.outcome))
-        state.effects.extend(report.finish(state, running, stop.fault, ended))
+        state.effects.extend(report.finish(state, running, running.fault, ended))
     state.running.clear()
     state.extensions.clear()
     state.polls.clear()
@@ -104,18 +111,12 @@ def end_stop(state: State) -> None:
     state.phase = stop.then
 
 
-def _fail(state: State, running: Running, stop: Stop) -> None:
-    fault = stop.fault or Fault(
-        contract.ERROR_SANDBOX_FAILURE,
-        "execution environment was shut down",
-        sentence="",
-        status=contract.STATUS_FAILURE,
-    )
-    stop.fault = fault
+def _fail(state: State, running: Running, stop: Stop, fault: Fault) -> None:
     if running.state is not InvocationState.RETURNED:
         state.effects.append(report.runtime_done(running, fault, state.now.monotonic))
     state.effects.append(report.failure_line(state, running, fault))
     running.runtime_done = state.now.monotonic
+    running.fault = fault
     if running.outcome is None:
         running.outcome = report.failure_outcome(running, fault)
         stop.unanswered.append(running)
@@ -126,7 +127,7 @@ def _fail_waiting(state: State, stop: Stop) -> None:
     while state.waiting:
         running = state.admit()
         state.effects.append(report.start(state, running))
-        _fail(state, running, stop)
+        _fail(state, running, stop, SHUT_DOWN)
 
 
 def _budget_seconds(state: State) -> float:

@@ -84,25 +84,6 @@ class Extension:
 
 
 @dataclass(slots=True)
-class Running:
-    """An invocation that has begun; `outcome` is what the invoker gets, once it is known."""
-
-    invocation: Invocation
-    started: float
-    deadline: float
-    deadline_ms: int
-    state: InvocationState = InvocationState.PENDING
-    outcome: Outcome | None = None
-    runtime_done: float | None = None
-
-    def may(self, action: InvocationAction) -> bool:
-        return action in INVOCATION[self.state]
-
-    def step(self, action: InvocationAction) -> None:
-        self.state = INVOCATION[self.state][action]
-
-
-@dataclass(slots=True)
 class Fault:
     """The first fatal thing; `message` without the request id, `payload` if one was posted."""
 
@@ -112,6 +93,26 @@ class Fault:
     status: str = contract.STATUS_ERROR
     payload: object = None
     process: int | None = None
+
+
+@dataclass(slots=True)
+class Running:
+    """An invocation that has begun; `outcome` is what the invoker gets, `fault` what ended it."""
+
+    invocation: Invocation
+    started: float
+    deadline: float
+    deadline_ms: int
+    state: InvocationState = InvocationState.PENDING
+    outcome: Outcome | None = None
+    fault: Fault | None = None
+    runtime_done: float | None = None
+
+    def may(self, action: InvocationAction) -> bool:
+        return action in INVOCATION[self.state]
+
+    def step(self, action: InvocationAction) -> None:
+        self.state = INVOCATION[self.state][action]
 
 
 @dataclass(slots=True)
@@ -133,7 +134,6 @@ class Stop:
     runtime_until: float
     until: float
     deadline_ms: int
-    fault: Fault | None = None
     unanswered: list[Running] = field(default_factory=list)
 
 
