@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import io
 import json
+from typing import Any
 
 import pytest
 
@@ -10,7 +11,7 @@ from rapid_mock.lifecycle.effects import Emit
 
 WALL = 1767323045.678  # 2026-01-02T03:04:05.678Z
 
-REPORT = {
+REPORT: dict[str, Any] = {
     "requestId": "1-2",
     "status": "success",
     "metrics": {
@@ -38,7 +39,7 @@ REPORT = {
         (
             Emit(
                 "platform.report",
-                REPORT | {"metrics": {**REPORT["metrics"], "initDurationMs": 38.5}},  # type: ignore[dict-item]
+                REPORT | {"metrics": {**REPORT["metrics"], "initDurationMs": 38.5}},
             ),
             "REPORT RequestId: 1-2\tDuration: 1.23 ms\tBilled Duration: 40 ms\t"
             "Memory Size: 128 MB\tMax Memory Used: 35 MB\tInit Duration: 38.50 ms\t\n",
