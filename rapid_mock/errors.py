@@ -48,6 +48,22 @@ class InvalidRequestContent(RequestError):
     type_name = "InvalidRequestContentException"
 
 
+class ValidationFailed(RequestError):
+    """Raised when parameters break constraints of the API's model (400); its body has no Type.
+
+    A violation reads `Value 'x' at 'member' failed to satisfy constraint: ...`.
+    """
+
+    type_name = "ValidationException"
+
+    def __init__(self, *violations: str) -> None:
+        count = f"{len(violations)} validation error{'s' * (len(violations) > 1)} detected"
+        super().__init__(f"{count}: {'; '.join(violations)}")
+
+    def members(self) -> dict[str, str]:
+        return {"message": str(self)}
+
+
 class RequestTooLarge(RequestError):
     """Raised when a payload exceeds the limit of its invocation type (413)."""
 

@@ -1,0 +1,174 @@
+"""`Invoke` of the Lambda API: one HTTP request to one InvokeRequest, and its answer back.
+
+Source: Lambda API reference, "Invoke"; error bodies as recorded from AWS.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import re
+import uuid
+from functools import partial
+from typing import Protocol
+from urllib.parse import parse_qs
+
+from lambda_runtime import contract
+from rapid_mock.errors import (
+    InvalidRequestContent,
+    RequestTooLarge,
+    ServiceError,
+    ValidationFailed,
+)
+from rapid_mock.http.exchange import Exchange, Request
+from rapid_mock.http.header_text import decode_header, encode_header
+from rapid_mock.http.json_text import find_fault
+from rapid_mock.http.router import Router
+from rapid_mock.service.requests import InvokeAnswer, InvokeRequest, OnAnswer
+from rapid_mock.tracing import new_trace_header
+
+_INVOCATION_TYPES = (
+    contract.INVOCATION_EVENT,
+    contract.INVOCATION_REQUEST_RESPONSE,
+    contract.INVOCATION_DRY_RUN,
+)
+_LOG_TAIL = "Tail"
+_LOG_TYPES = (_LOG_TAIL, "None")
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._~!$&'()*+,;=:@-]{1,128}")
+"""What can be a path segment as it stands, for there the runtime puts it."""
+
+
+class Invoker(Protocol):
+    """The Lambda service, as far as invocations are concerned."""
+
+    def invoke(self, request: InvokeRequest, on_answer: OnAnswer) -> None: ...
+
+
+def add_invoke_api(router: Router, service: Invoker) -> None:
+    """Serve `POST /2015-03-31/functions/{function_name}/invocations`."""
+    router.add(contract.INVOKE.method, contract.INVOKE.path, _Invoke(service))
+
+
+class _Invoke:
+    """The endpoint; an invoker that has gone away costs nothing but its answer."""
+
+    max_body = contract.MAX_INVOKE_REQUEST_BYTES
+
+    def __init__(self, service: Invoker) -> None:
+        self._service = service
+
+    def head(self, _exchange: Exchange) -> None:
+        return None
+
+    def complete(self, exchange: Exchange, body: bytes, _trailers: list[tuple[str, str]]) -> None:
+        request_id = _request_id(exchange.request)
+        try:
+            request = _read(exchange.request, request_id, body)
+        except ServiceError as refusal:
+            _refuse(exchange, request_id, refusal)
+        else:
+            self._service.invoke(request, partial(_answer, exchange, request))
+
+    def too_large(self, exchange: Exchange) -> None:
+        text = (
+            f"Request must be smaller than {self.max_body} bytes for the InvokeFunction operation"
+        )
+        _refuse(exchange, _request_id(exchange.request), RequestTooLarge(text))
+
+    def truncated(self, _exchange: Exchange) -> None:
+        """Nobody is left to answer."""
+
+
+def _read(request: Request, request_id: str, body: bytes) -> InvokeRequest:
+    headers = request.headers
+    invocation_type = _choice(
+        headers, contract.HEADER_INVOCATION_TYPE, "invocationType", _INVOCATION_TYPES
+    )
+    log_type = _choice(headers, contract.HEADER_LOG_TYPE, "logType", _LOG_TYPES)
+    fault = find_fault(body) if body else None
+    if fault is not None:
+        raise InvalidRequestContent(
+            f"Could not parse request body into json: Could not parse payload into json: {fault}"
+        )
+    return InvokeRequest(
+        request_id,
+        request.params["function_name"],
+        body or b"{}",
+        qualifier=next(iter(parse_qs(request.query).get("Qualifier", ())), None),
+        invocation_type=invocation_type or contract.INVOCATION_REQUEST_RESPONSE,
+        content_type=_text(headers, "Content-Type") or contract.CONTENT_TYPE_JSON,
+        trace_id=_text(headers, contract.HEADER_AMZN_TRACE_ID) or new_trace_header(),
+        client_context=_client_context(headers),
+        tenant_id=_text(headers, contract.HEADER_INVOKE_TENANT_ID),
+        wait_for_report=log_type == _LOG_TAIL,
+    )
+
+
+def _request_id(request: Request) -> str:
+    """The invoker's own (RIE), or a fresh one."""
+    given = request.headers.get(contract.HEADER_AMZN_REQUEST_ID.lower(), "")
+    return given if _REQUEST_ID.fullmatch(given) else str(uuid.uuid4())
+
+
+def _text(headers: dict[str, str], name: str) -> str | None:
+    value = headers.get(name.lower())
+    return decode_header(value) if value else None
+
+
+def _choice(
+    headers: dict[str, str], name: str, member: str, allowed: tuple[str, ...]
+) -> str | None:
+    value = _text(headers, name)
+    if value is not None and value not in allowed:
+        raise ValidationFailed(
+            f"Value '{value}' at '{member}' failed to satisfy constraint: "
+            f"Member must satisfy enum value set: [{', '.join(allowed)}]"
+        )
+    return value
+
+
+def _client_context(headers: dict[str, str]) -> str | None:
+    encoded = headers.get(contract.HEADER_INVOKE_CLIENT_CONTEXT.lower())
+    if not encoded:
+        return None
+    try:
+        context = base64.b64decode(encoded, validate=True)
+    except (binascii.Error, ValueError):
+        context = b""
+    if not context.lstrip().startswith(b"{") or find_fault(context) is not None:
+        raise InvalidRequestContent("Client context must be a valid Base64-encoded JSON object.")
+    return context.decode()
+
+
+def _answer(
+    exchange: Exchange, request: InvokeRequest, answer: InvokeAnswer | ServiceError
+) -> None:
+    if isinstance(answer, ServiceError):
+        _refuse(exchange, request.request_id, answer)
+        return
+    headers = [
+        ("Content-Type", encode_header(answer.content_type or contract.CONTENT_TYPE_JSON)),
+        (contract.HEADER_AMZN_REQUEST_ID, request.request_id),
+        (contract.HEADER_EXECUTED_VERSION, answer.executed_version),
+    ]
+    if answer.function_error:
+        headers.append((contract.HEADER_FUNCTION_ERROR, answer.function_error))
+    if request.wait_for_report:
+        tail = base64.b64encode(answer.log[-contract.MAX_LOG_TAIL_BYTES :]).decode()
+        headers.append((contract.HEADER_LOG_RESULT, tail))
+    if request.trace_id:
+        headers.append((contract.HEADER_AMZN_TRACE_ID, encode_header(request.trace_id)))
+    exchange.respond(200, headers, answer.payload)
+
+
+def _refuse(exchange: Exchange, request_id: str, error: ServiceError) -> None:
+    headers = [
+        ("Content-Type", contract.CONTENT_TYPE_JSON),
+        (contract.HEADER_AMZN_REQUEST_ID, request_id),
+        (contract.HEADER_AMZN_ERROR_TYPE, error.type_name),
+    ]
+    if error.retry_after is not None:
+        headers.append(("Retry-After", str(error.retry_after)))
+    body = json.dumps(error.members(), separators=(",", ":"), ensure_ascii=False)
+    exchange.respond(error.status, headers, body.encode("utf-8", "replace"))

@@ -1,0 +1,93 @@
+"""The Runtime API: bytes to events, messages to bytes.
+
+Source: "Using the Lambda runtime API for custom runtimes"; bytes as AWS's Runtime Interface
+Emulator sends them. `restore/*` and the credentials exist with SnapStart only: here they are 404.
+"""
+
+from __future__ import annotations
+
+from typing import cast
+
+from lambda_runtime import contract
+from rapid_mock.host.dispatch import Dispatch
+from rapid_mock.http.calls import Call, open_call, open_poll, render
+from rapid_mock.http.exchange import Exchange
+from rapid_mock.http.header_text import decode_header, encode_header
+from rapid_mock.http.reported_errors import filter_error_type, read_reported_error
+from rapid_mock.http.router import Router
+from rapid_mock.http.runtime_response import RuntimeResponse
+from rapid_mock.lifecycle.effects import InvocationDelivered, Message
+from rapid_mock.lifecycle.events import RuntimeErrorReported, RuntimeInitFailed, RuntimeNext
+
+_ERROR_TYPE = contract.HEADER_ERROR_TYPE.lower()
+
+
+def add_runtime_api(router: Router, dispatch: Dispatch) -> None:
+    """Serve `next`, `response`, `error`, `init/error` and `ping` of one environment."""
+    api = _RuntimeApi(dispatch)
+    for operation, endpoint in (
+        (contract.RUNTIME_NEXT, Call(api.next)),
+        (contract.RUNTIME_RESPONSE, RuntimeResponse(dispatch)),
+        (contract.RUNTIME_ERROR, Call(api.error)),
+        (contract.RUNTIME_INIT_ERROR, Call(api.init_error)),
+        (contract.RUNTIME_PING, Call(_pong)),
+    ):
+        router.add(operation.method, operation.path, endpoint)
+
+
+class _RuntimeApi:
+    def __init__(self, dispatch: Dispatch) -> None:
+        self._dispatch = dispatch
+
+    def next(self, exchange: Exchange, _body: bytes) -> None:
+        number = open_poll(self._dispatch, exchange, _deliver)
+        self._dispatch.dispatch(RuntimeNext(number))
+
+    def error(self, exchange: Exchange, body: bytes) -> None:
+        headers = exchange.request.headers
+        payload, content_type = read_reported_error(headers.get("content-type"), body)
+        self._dispatch.dispatch(
+            RuntimeErrorReported(
+                open_call(self._dispatch, exchange),
+                exchange.request.params["request_id"],
+                _error_type(headers),
+                payload,
+                content_type,
+            )
+        )
+
+    def init_error(self, exchange: Exchange, body: bytes) -> None:
+        number = open_call(self._dispatch, exchange)
+        error_type = _error_type(exchange.request.headers)
+        self._dispatch.dispatch(RuntimeInitFailed(number, error_type, body))
+
+
+def _error_type(headers: dict[str, str]) -> str:
+    return filter_error_type(decode_header(headers.get(_ERROR_TYPE, "")))
+
+
+def _pong(exchange: Exchange, _body: bytes) -> None:
+    exchange.respond(200, [("Content-Type", "text/plain; charset=utf-8")], b"pong")
+
+
+def _deliver(exchange: Exchange, message: Message) -> None:
+    """Answer `next`; headers without a value are left out (RIE)."""
+    if not isinstance(message, InvocationDelivered):
+        render(exchange, message)
+        return
+    invocation = message.invocation
+    headers = [
+        (contract.HEADER_REQUEST_ID, encode_header(invocation.request_id)),
+        (contract.HEADER_DEADLINE_MS, str(message.deadline_ms)),
+        (contract.HEADER_INVOKED_FUNCTION_ARN, encode_header(invocation.function_arn)),
+        ("Content-Type", encode_header(invocation.content_type or contract.CONTENT_TYPE_JSON)),
+    ]
+    for name, value in (
+        (contract.HEADER_TRACE_ID, invocation.trace_id),
+        (contract.HEADER_CLIENT_CONTEXT, invocation.client_context),
+        (contract.HEADER_COGNITO_IDENTITY, invocation.cognito_identity),
+        (contract.HEADER_TENANT_ID, invocation.tenant_id),
+    ):
+        if value:
+            headers.append((name, encode_header(value)))
+    exchange.respond(200, headers, cast(bytes, invocation.payload))
