@@ -36,12 +36,12 @@ class ScriptedEnvironment:
         return exchange in self._responders
 
     def dispatch(self, event: Event) -> None:
-        answer = self._answers.pop(0) if self._answers else None
-        if answer is not None:
-            self.reply(self._opened, answer)
         with self._changed:
             self.events.append(event)
             self._changed.notify_all()
+        answer = self._answers.pop(0) if self._answers else None
+        if answer is not None:
+            self.reply(self._opened, answer)
 
     def vanished(self, exchange: int) -> None:
         del self._responders[exchange]
