@@ -78,6 +78,6 @@ def _overrun(state: State) -> None:
     if state.phase is Phase.STOPPING:
         shutdown.overrun(state)
     elif state.init is not None and not state.running:
-        state.fail(diagnosis.timed_out(state, state.settings.init_timeout))
+        state.fail(diagnosis.timed_out(state, state.init.deadline - state.init.started))
     else:
         state.fail(diagnosis.timed_out(state, state.settings.timeout))
