@@ -18,7 +18,7 @@ class Operation(tuple[str, str, int]):
 
     __slots__ = ()
 
-    def __new__(cls, method: str, path: str, success: int) -> Operation:
+    def __new__(cls, method: str, path: str, success: int) -> Operation:  # noqa: PYI034  Self needs typing
         return tuple.__new__(cls, (method, path, success))
 
     @property

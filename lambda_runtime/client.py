@@ -1,0 +1,174 @@
+"""The Runtime API's client: next, respond, fail, and the errors of init and restore.
+
+Source: "Using the Lambda runtime API for custom runtimes", AWS Lambda Developer Guide.
+"""
+
+from __future__ import annotations
+
+from lambda_runtime import contract
+from lambda_runtime.errors import InvalidReply, RuntimeApiError
+from lambda_runtime.transport import Connection, Reply, Upload
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+_ID = b"\r\n" + contract.HEADER_REQUEST_ID.encode() + b": "
+
+
+class Invocation:
+    """One event to handle: `request_id`, the `reply` that brought it, `body` bytes.
+
+    Other headers are read when they are asked for; `body` is valid until the next request.
+    """
+
+    __slots__ = ("body", "reply", "request_id")
+
+    def __init__(self, request_id: str, reply: Reply) -> None:
+        self.request_id = request_id
+        self.reply = reply
+        self.body = reply.body
+
+    def header(self, name: str) -> str | None:
+        """A header of the event; an empty one counts as absent, as with AWS's client."""
+        return self.reply.header(name) or None
+
+
+class RuntimeClient:
+    """Speaks to the Runtime API at `address` (AWS_LAMBDA_RUNTIME_API) over one kept connection."""
+
+    def __init__(self, address: str, user_agent: str) -> None:
+        self._connection = Connection(address)
+        self._agent = ("User-Agent", user_agent)
+        self._next = self._head(contract.RUNTIME_NEXT.method, contract.RUNTIME_NEXT.path)
+        post = self._head("POST", f"{contract.RUNTIME_RESPONSE.path}", ("Content-Type", "\1"))
+        start, rest = post.split(b"{request_id}", 1)
+        middle, rest = rest.split(b"\1", 1)
+        self._response = (start, middle, rest[:-2] + b"Content-Length: ")
+
+    def next(self) -> Invocation:
+        """Wait for the next event, without limit. Raises ConnectionLost and RuntimeApiError."""
+        reply = self._connection.exchange(self._next)
+        if reply.status != 200:
+            raise _refused(contract.RUNTIME_NEXT.path, reply)
+        return Invocation(_request_id(reply), reply)
+
+    def respond(
+        self,
+        invocation: Invocation,
+        body: bytes,
+        content_type: str = contract.CONTENT_TYPE_JSON,
+    ) -> None:
+        """Post the result. Raises ConnectionLost, and RuntimeApiError when it is refused."""
+        start, middle, rest = self._response
+        head = b"%b%b%b%b%b%d%b\r\n\r\n" % (
+            start,
+            _quoted(invocation.request_id),
+            middle,
+            content_type.encode(),
+            rest,
+            len(body),
+            _echo(invocation),
+        )
+        reply = self._connection.exchange(head, body)
+        if reply.status != 202:
+            raise _refused("the response", reply)
+
+    def fail(
+        self, invocation: Invocation, body: bytes, *, error_type: str, cause: str | None = None
+    ) -> None:
+        """Report that the handler failed; `cause` is X-Ray's JSON, left out from 1 MiB on."""
+        headers = [
+            ("Content-Type", contract.CONTENT_TYPE_JSON),
+            (contract.HEADER_ERROR_TYPE, _header_value(error_type)),
+        ]
+        if cause is not None and len(cause) < contract.MAX_XRAY_HEADER_BYTES:
+            headers.append((contract.HEADER_XRAY_ERROR_CAUSE, cause))
+        identifier = invocation.header(contract.HEADER_INVOCATION_ID)
+        if identifier is not None:
+            headers.append((contract.HEADER_INVOCATION_ID, identifier))
+        path = contract.RUNTIME_ERROR.path.replace(
+            "{request_id}", _quoted(invocation.request_id).decode()
+        )
+        self._post(path, headers, body)
+
+    def stream(self, invocation: Invocation, content_type: str) -> Upload:
+        """Begin a streamed response; write chunks, then `finish`, with trailers on an error."""
+        path = contract.RUNTIME_RESPONSE.path.replace(
+            "{request_id}", _quoted(invocation.request_id).decode()
+        )
+        headers = [
+            ("Content-Type", content_type),
+            (contract.HEADER_RESPONSE_MODE, contract.RESPONSE_MODE_STREAMING),
+            ("Transfer-Encoding", "chunked"),
+            ("Trailer", f"{contract.HEADER_ERROR_TYPE}, {contract.HEADER_ERROR_BODY}"),
+        ]
+        return self._connection.upload(self._connection.head("POST", path, [self._agent, *headers]))
+
+    def init_error(self, body: bytes, error_type: str) -> None:
+        """Report that init failed; the process is expected to exit."""
+        headers = [(contract.HEADER_ERROR_TYPE, _header_value(error_type))]
+        self._post(contract.RUNTIME_INIT_ERROR.path, headers, body)
+
+    def restore_next(self) -> None:
+        """Wait until the environment is restored from its snapshot."""
+        operation = contract.RUNTIME_RESTORE_NEXT
+        reply = self._connection.exchange(self._head(operation.method, operation.path))
+        if reply.status != operation.success:
+            raise _refused(operation.path, reply)
+
+    def restore_error(self, body: bytes, error_type: str) -> None:
+        """Report that a hook after the restore failed."""
+        headers = [(contract.HEADER_ERROR_TYPE, _header_value(error_type))]
+        self._post(contract.RUNTIME_RESTORE_ERROR.path, headers, body)
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._connection.close()
+
+    def _post(self, path: str, headers: Iterable[tuple[str, str]], body: bytes) -> None:
+        reply = self._connection.request("POST", path, [self._agent, *headers], body)
+        if reply.status != 202:
+            raise _refused(path, reply)
+
+    def _head(self, method: str, path: str, *headers: tuple[str, str]) -> bytes:
+        return self._connection.head(method, path, [self._agent, *headers])
+
+
+def _request_id(reply: Reply) -> str:
+    """Found without a look at the other headers when spelled as AWS spells it."""
+    start = reply.head.find(_ID)
+    if start >= 0:
+        start += len(_ID)
+        return reply.head[start : reply.head.find(b"\r\n", start)].decode("utf-8", "replace")
+    value = reply.header(contract.HEADER_REQUEST_ID)
+    if value is None:
+        raise InvalidReply(f"the event has no {contract.HEADER_REQUEST_ID} header")
+    return value
+
+
+def _echo(invocation: Invocation) -> bytes:
+    """The invocation id goes back as it came (managed instances have one)."""
+    if b"nvocation-" not in invocation.reply.head:
+        return b""
+    identifier = invocation.header(contract.HEADER_INVOCATION_ID)
+    if identifier is None:
+        return b""
+    return f"\r\n{contract.HEADER_INVOCATION_ID}: {identifier}".encode()
+
+
+def _quoted(request_id: str) -> bytes:
+    if request_id.replace("-", "").isalnum() and request_id.isascii():
+        return request_id.encode()
+    from urllib.parse import quote
+
+    return quote(request_id, safe="").encode()
+
+
+def _header_value(text: str) -> str:
+    return text.encode("ascii", "backslashreplace").decode().replace("\r", " ").replace("\n", " ")
+
+
+def _refused(operation: str, reply: Reply) -> RuntimeApiError:
+    text = bytes(reply.body[:1000]).decode("utf-8", "replace").strip()
+    return RuntimeApiError(operation, reply.status, text)

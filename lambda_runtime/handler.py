@@ -1,0 +1,56 @@
+"""Finds the handler that "module.function" names. Outcomes and texts: AWS's Python client."""
+
+from __future__ import annotations
+
+import sys
+
+from lambda_runtime.errors import (
+    BuiltInModuleConflict,
+    HandlerImportFailed,
+    HandlerNotFound,
+    HandlerSyntaxError,
+    MalformedHandlerName,
+)
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    from lambda_runtime.context import LambdaContext
+
+    Handler = Callable[[Any, LambdaContext], object]
+
+
+def find_handler(name: str) -> Handler:
+    """Import the module and get the function; `package/module.function` works too.
+
+    Raises a FaultError that says what is wrong with the name or the module, and whatever else the
+    module raises while it is imported.
+    """
+    module_name, dot, attribute = name.rpartition(".")
+    if not dot:
+        raise MalformedHandlerName(
+            f"Bad handler '{name}': not enough values to unpack (expected 2, got 1)"
+        )
+    if module_name.partition(".")[0] in sys.builtin_module_names:
+        raise BuiltInModuleConflict(f"Cannot use built-in module {module_name} as a handler module")
+    module = _import(module_name)
+    try:
+        return getattr(module, attribute)  # type: ignore[no-any-return]
+    except AttributeError:
+        raise HandlerNotFound(f"Handler '{attribute}' missing on module '{module_name}'") from None
+
+
+def _import(module_name: str) -> object:
+    dotted = module_name.replace("/", ".")
+    try:
+        __import__(dotted if dotted.strip(".") == dotted else repr(module_name))
+    except ImportError as error:
+        text = f"Unable to import module '{module_name}': {error}"
+        raise HandlerImportFailed(text) from error
+    except SyntaxError as error:
+        text = f"Syntax error in module '{module_name}': {error}"
+        where = f'  File "{error.filename}" Line {error.lineno}\n    {error.text or ""}'
+        raise HandlerSyntaxError(text, [where.rstrip("\n")]) from error
+    return sys.modules[dotted]

@@ -1,0 +1,239 @@
+"""The HTTP/1.1 that a runtime and an extension need, over one kept socket.
+
+One send per request, one persistent receive buffer, Content-Length and chunked replies, chunked
+uploads with trailers. `ReplyParser` (replies.py) is sans-IO; `Connection` owns the socket.
+
+A request is sent again only when a kept connection closed without a single byte of reply: that is
+the one case in which the server has surely not begun to answer.
+"""
+
+from __future__ import annotations
+
+try:
+    import _socket as sockets
+except ImportError:  # an interpreter that builds its sockets otherwise
+    import socket as sockets  # type: ignore[no-redef]
+
+from lambda_runtime.errors import ConnectionLost, InvalidAddress, InvalidReply
+from lambda_runtime.replies import Reply, ReplyParser
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+__all__ = [
+    "Connection",
+    "ConnectionLost",
+    "InvalidAddress",
+    "InvalidReply",
+    "Reply",
+    "Upload",
+    "request_head",
+]
+
+JOIN_BYTES = 64 * 1024
+"""Below this a body is sent joined to its head; above, copying costs more than a second part."""
+
+
+class Connection:
+    """A kept connection to the API at `address`: `host:port`, `http://host:port/prefix`, IPv6 too.
+
+    Connects when first used. Raises InvalidAddress for an address that is none.
+    """
+
+    __slots__ = ("_parser", "_socket", "address", "host", "host_header", "port", "prefix", "served")
+
+    def __init__(self, address: str) -> None:
+        self.address = address
+        self.host, self.port, self.prefix = parse_address(address)
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        self.host_header = f"{host}:{self.port}"
+        self.served = 0  # replies on the present socket: above 0 it is a kept connection
+        self._socket: sockets.socket | None = None
+        self._parser = ReplyParser()
+
+    def request(
+        self,
+        method: str,
+        path: str,
+        headers: Iterable[tuple[str, str]] = (),
+        body: bytes = b"",
+    ) -> Reply:
+        """Send one request and wait for its reply, without limit of time (long polls need that).
+
+        Raises ConnectionLost when there is no reply, InvalidReply when it is no HTTP, ValueError
+        for a header that would inject another.
+        """
+        lines = list(headers)
+        if body or method != "GET":
+            lines.append(("Content-Length", str(len(body))))
+        return self.exchange(self.head(method, path, lines), body)
+
+    def head(self, method: str, path: str, headers: Iterable[tuple[str, str]]) -> bytes:
+        """The head of a request to this address, ready to be sent."""
+        return request_head(method, self.prefix + path, [("Host", self.host_header), *headers])
+
+    def exchange(self, head: bytes, body: bytes | memoryview = b"") -> Reply:
+        """Send a prepared head and its body; the hot path."""
+        kept = self.served > 0
+        try:
+            self._send(head, body)
+            return self._receive()
+        except ConnectionLost as lost:
+            self.close()
+            if not kept or lost.received:
+                raise
+        self._send(head, body)
+        reply = self._receive()
+        reply.resent = True
+        return reply
+
+    def upload(self, head: bytes) -> Upload:
+        """Begin a request whose body is sent in chunks; `head` announces them."""
+        if self._socket is not None and self._is_stale():
+            self.close()
+        self._send(head, b"")
+        return Upload(self)
+
+    def close(self) -> None:
+        """Close the socket; the next request opens another."""
+        if self._socket is not None:
+            self._socket.close()
+            self._socket = None
+        self.served = 0
+
+    # --- Used by Upload ---------------------------------------------------------------------
+
+    def send_parts(self, *parts: bytes | memoryview) -> None:
+        """Send all of `parts` in order, in as few system calls as the kernel allows."""
+        connected = self._connected()
+        try:
+            waiting = [part if isinstance(part, memoryview) else memoryview(part) for part in parts]
+            while waiting:
+                sent = connected.sendmsg(waiting)
+                while waiting and sent >= len(waiting[0]):
+                    sent -= len(waiting.pop(0))
+                if waiting:
+                    waiting[0] = waiting[0][sent:]
+        except OSError as error:
+            raise ConnectionLost(f"{self.address} closed the connection: {error}") from error
+
+    def finish(self) -> Reply:
+        """Wait for the reply to what was sent."""
+        return self._receive()
+
+    # --- The socket -------------------------------------------------------------------------
+
+    def _send(self, head: bytes, body: bytes | memoryview) -> None:
+        connected = self._connected()
+        try:
+            if len(body) < JOIN_BYTES:
+                connected.sendall(head + body if body else head)
+            else:
+                self.send_parts(head, body)
+        except (OSError, ConnectionLost):
+            return  # an early refusal (413) may wait to be read; `_receive` will tell
+
+    def _receive(self) -> Reply:
+        parser, connected = self._parser, self._connected()
+        parser.reset()
+        while True:
+            try:
+                count = connected.recv_into(parser.room())
+            except OSError as error:
+                raise self._lost(str(error)) from error
+            reply = parser.received(count) if count else parser.ended()
+            if reply is not None:
+                break
+            if not count:
+                raise self._lost("it closed the connection")
+        self.served += 1
+        if parser.closes or not count:
+            self.close()
+        return reply
+
+    def _lost(self, why: str) -> ConnectionLost:
+        received = self._parser.fill
+        self.close()
+        return ConnectionLost(f"no reply from {self.address}: {why}", received=received)
+
+    def _is_stale(self) -> bool:
+        """Whether the server has closed the kept connection: an upload cannot be sent again."""
+        connected = self._connected()
+        connected.setblocking(False)
+        try:
+            return connected.recv(1, sockets.MSG_PEEK) == b""
+        except BlockingIOError:
+            return False
+        except OSError:
+            return True
+        finally:
+            connected.setblocking(True)
+
+    def _connected(self) -> sockets.socket:
+        if self._socket is None:
+            self._socket = self._connect()
+        return self._socket
+
+    def _connect(self) -> sockets.socket:
+        try:
+            found = sockets.getaddrinfo(self.host, self.port, 0, sockets.SOCK_STREAM)
+        except OSError as error:
+            raise ConnectionLost(f"cannot resolve {self.host}: {error}") from error
+        reason: OSError | None = None
+        for family, kind, protocol, _, place in found:
+            made = sockets.socket(family, kind, protocol)
+            try:
+                made.connect(place)
+            except OSError as error:
+                made.close()
+                reason = error
+                continue
+            made.setsockopt(sockets.IPPROTO_TCP, sockets.TCP_NODELAY, 1)
+            return made
+        raise ConnectionLost(f"cannot connect to {self.address}: {reason}") from reason
+
+
+class Upload:
+    """A request body being sent in chunks."""
+
+    __slots__ = ("_connection",)
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def write(self, data: bytes | memoryview) -> None:
+        """Send one chunk; blocks while the server is slow. Raises ConnectionLost."""
+        if len(data):
+            self._connection.send_parts(b"%x\r\n" % len(data), data, b"\r\n")
+
+    def finish(self, trailers: Iterable[tuple[str, str]] = ()) -> Reply:
+        """Send the last chunk and the trailers; wait for the reply."""
+        lines = "".join(f"{name}: {_checked(value)}\r\n" for name, value in trailers)
+        self._connection.send_parts(b"0\r\n" + lines.encode() + b"\r\n")
+        return self._connection.finish()
+
+
+def request_head(method: str, path: str, headers: Iterable[tuple[str, str]]) -> bytes:
+    """Spell a request head; raises ValueError for a value that would inject a header."""
+    lines = [f"{method} {path} HTTP/1.1"]
+    lines += [f"{name}: {_checked(value)}" for name, value in headers]
+    return ("\r\n".join(lines) + "\r\n\r\n").encode("utf-8", "surrogateescape")
+
+
+def parse_address(address: str) -> tuple[str, int, str]:
+    """Split `host:port`, a URL, a URL with a path, or IPv6 in brackets into host, port, prefix."""
+    place, slash, prefix = address.removeprefix("http://").partition("/")
+    host, colon, port = place.rpartition(":")
+    if not colon or place.endswith("]"):
+        host, port = place, "80"
+    host = host.removeprefix("[").removesuffix("]")
+    if not host or not port.isdecimal() or "://" in address.removeprefix("http://"):
+        raise InvalidAddress(f"{address!r} is not host:port or http://host:port/prefix")
+    return host, int(port), (slash + prefix).rstrip("/")
+
+
+def _checked(value: str) -> str:
+    if "\r" in value or "\n" in value or "\0" in value:
+        raise ValueError("a header value must not hold a line break")
+    return value
