@@ -1,0 +1,59 @@
+"""Lambda extensions in Python: events and shutdown in ten lines, standard library only.
+
+Start at `extension.py`; `client.py` is the Extensions API beneath it. Public names are imported
+when they are first used, so that an extension registers before anything it does not need is read.
+"""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from lambda_extensions.client import ExtensionClient, Registration
+    from lambda_extensions.errors import (
+        ConnectionLost,
+        ExtensionsApiError,
+        LambdaExtensionsError,
+        NotInLambda,
+        NotRegistered,
+        RegistrationRefused,
+    )
+    from lambda_extensions.events import InvokeEvent, ShutdownEvent, UnknownEvent
+    from lambda_extensions.extension import Extension
+
+__all__ = [
+    "ConnectionLost",
+    "Extension",
+    "ExtensionClient",
+    "ExtensionsApiError",
+    "InvokeEvent",
+    "LambdaExtensionsError",
+    "NotInLambda",
+    "NotRegistered",
+    "Registration",
+    "RegistrationRefused",
+    "ShutdownEvent",
+    "UnknownEvent",
+]
+
+if not TYPE_CHECKING:
+    _HOMES = {
+        "ConnectionLost": "errors",
+        "Extension": "extension",
+        "ExtensionClient": "client",
+        "ExtensionsApiError": "errors",
+        "InvokeEvent": "events",
+        "LambdaExtensionsError": "errors",
+        "NotInLambda": "errors",
+        "NotRegistered": "errors",
+        "Registration": "client",
+        "RegistrationRefused": "errors",
+        "ShutdownEvent": "events",
+        "UnknownEvent": "events",
+    }
+
+    def __getattr__(name: str) -> object:
+        if name not in _HOMES:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        from importlib import import_module
+
+        return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
