@@ -49,14 +49,17 @@ def http() -> Iterator[requests.Session]:
 def test_an_event_comes_back_as_the_handler_returned_it(
     emulated: Emulated, http: requests.Session
 ) -> None:
-    """The response is the handler's value as JSON, escaped to ASCII, with blanks after , and :."""
-    with emulated("app.echo") as rie:
+    """The response is the handler's value as JSON in UTF-8, with blanks after `,` and `:`.
+
+    awslambdaric escapes to ASCII where AWS_EXECUTION_ENV names no Python from 3.12 on.
+    """
+    with emulated("app.echo", AWS_EXECUTION_ENV="AWS_Lambda_python3.12") as rie:
         answer = http.post(
             rie.url, data='{"name":"Gr\u00fc\u00dfe","n":[1,2.5,null,true]}'.encode()
         )
     assert answer.status_code == 200
     assert answer.content == (
-        b'{"event": {"name": "Gr\\u00fc\\u00dfe", "n": [1, 2.5, null, true]}}'
+        b'{"event": {"name": "Gr\xc3\xbc\xc3\x9fe", "n": [1, 2.5, null, true]}}'
     )
 
 
