@@ -11,7 +11,6 @@ import pytest
 from rapid_mock.lifecycle.effects import Outcome, ProcessKind, ShutdownEvent, Spawn
 from tests.support.lifecycle_script import Script
 
-
 # --- When all goes well -----------------------------------------------------------------------
 
 

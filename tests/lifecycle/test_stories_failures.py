@@ -1,0 +1,435 @@
+"""Crashes and timeouts: what the invoker gets, what is reported, and how the environment recovers.
+
+Bodies of the errors: recorded from AWS; order of events: AWS's Runtime Interface Emulator.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from rapid_mock.lifecycle.effects import Outcome, Report
+from tests.support.lifecycle_script import Script
+
+# --- The runtime exits ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("code", "signal", "text"),
+    [
+        (0, None, "Runtime exited without providing a reason"),
+        (1, None, "Runtime exited with error: exit status 1"),
+        (255, None, "Runtime exited with error: exit status 255"),
+        (None, "killed", "Runtime exited with error: signal: killed"),
+        (
+            None,
+            "segmentation fault",
+            "Runtime exited with error: signal: segmentation fault",
+        ),
+    ],
+)
+def test_runtime_exits_during_an_invocation(
+    code: int | None, signal: str | None, text: str
+) -> None:
+    """The invoker gets Runtime.ExitError, errorType first, with AWS's words for the ending."""
+    script = Script.idle()
+    script.invoke("r1")
+    script.exit("runtime", code, signal)
+    error = script.answers["r1"].error
+    assert error is not None
+    assert list(error.items()) == [
+        ("errorType", "Runtime.ExitError"),
+        ("errorMessage", f"RequestId: r1 Error: {text}"),
+    ]
+    assert script.phase == "cold"
+
+
+def test_everything_that_follows_a_crash() -> None:
+    """A crash during an invocation without extensions, effect by effect."""
+    script = Script.idle()
+    script.invoke("r1")
+    script.news()
+    script.advance(0.5)
+    script.exit("runtime", 3)
+    assert script.news() == [
+        "explain",
+        "platform.runtimeDone",
+        "platform.fault",
+        "drain",
+        "answer r1",
+        "platform.end",
+        "platform.report",
+        "finish r1",
+    ]
+    assert script.sentences == ["runtime exited during an invocation (exit status 3)"]
+    assert script.records("platform.runtimeDone") == [
+        {
+            "requestId": "r1",
+            "status": "error",
+            "metrics": {"durationMs": 500.0},
+            "errorType": "Runtime.ExitError",
+        }
+    ]
+    assert script.records("platform.fault") == [
+        {
+            "message": "RequestId: r1 Error: Runtime exited with error: exit status 3\n"
+            "Runtime.ExitError",
+            "status": "error",
+        }
+    ]
+    assert script.records("platform.report")[0]["errorType"] == "Runtime.ExitError"
+
+
+def _spawned(_script: Script) -> None:
+    pass
+
+
+def _ready(script: Script) -> None:
+    script.runtime_next()
+
+
+def _delivered(script: Script) -> None:
+    script.runtime_next()
+    script.extension_next("inner")
+
+
+def _responding(script: Script) -> None:
+    _delivered(script)
+    script.begin_response("r1")
+
+
+def _responded(script: Script) -> None:
+    _delivered(script)
+    script.respond("r1", b"good")
+
+
+def _returned(script: Script) -> None:
+    _responded(script)
+    script.runtime_next()
+
+
+@pytest.mark.parametrize(
+    ("until", "answered"),
+    [
+        (_spawned, False),
+        (_ready, False),
+        (_delivered, False),
+        (_responding, False),
+        (_responded, True),
+        (_returned, True),
+    ],
+)
+def test_runtime_exits_at_any_point_of_the_invocation(
+    until: Callable[[Script], None], answered: bool
+) -> None:
+    """A response that was complete stands; else the exit is the answer. The REPORT says error."""
+    script = Script()
+    script.invoke("r1")
+    script.exit("runtime", 1)
+    script.register("inner", "INVOKE")
+    until(script)
+    script.exit("runtime", 9)
+    if answered:
+        assert script.answers["r1"] == Outcome("success", b"good", "application/json")
+    else:
+        assert script.answers["r1"].error_type == "Runtime.ExitError"
+    assert script.reports["r1"].status == "error"
+    assert script.reports["r1"].error_type == "Runtime.ExitError"
+    assert script.phase == "cold"
+
+
+def test_runtime_that_came_back_is_not_done_twice() -> None:
+    """platform.runtimeDone is told once, even when the invocation fails after it."""
+    script = Script.idle("shipper")
+    script.invoke("r1")
+    script.respond("r1")
+    script.runtime_next()
+    script.exit("runtime", 1)
+    script.exit("shipper", 0)
+    assert len(script.records("platform.runtimeDone")) == 1
+    assert script.records("platform.runtimeDone")[0]["status"] == "success"
+    assert script.reports["r1"].status == "error"
+
+
+def test_environment_recovers_from_a_crash() -> None:
+    """The next invocation finds fresh processes, started inside it."""
+    script = Script.idle()
+    script.invoke("r1")
+    script.exit("runtime", 1)
+    script.news()
+    script.invoke("r2")
+    assert script.news() == ["platform.start", "platform.initStart", "spawn runtime"]
+    script.runtime_next()
+    script.respond("r2")
+    script.runtime_next()
+    assert script.reports["r2"].status == "success"
+
+
+def test_work_that_waited_survives_a_crash() -> None:
+    """An invocation that waited behind the one that crashed is served by the fresh processes."""
+    script = Script.idle()
+    script.invoke("r1")
+    script.invoke("r2")
+    script.exit("runtime", 1)
+    assert script.phase == "init"
+    assert script.runtime_next().delivered == "r2"
+
+
+def test_crash_while_idle_retires_the_environment() -> None:
+    """A runtime that dies with nothing to do fails nobody; the environment goes for good."""
+    script = Script.idle()
+    script.exit("runtime", signal="killed")
+    assert script.sentences == ["runtime exited while idle (signal: killed)"]
+    assert script.phase == "gone"
+    assert script.answers == {}
+
+
+# --- An extension exits -----------------------------------------------------------------------
+
+
+def test_extension_exits_before_it_registers() -> None:
+    """Whatever its exit code, an extension that ends before it registered fails init."""
+    script = Script("shipper")
+    script.invoke("r1")
+    for _attempt in range(2):
+        script.exit("shipper", 0)
+    assert script.answers["r1"].error == {
+        "errorType": "Extension.Crash",
+        "errorMessage": "RequestId: r1 Error: exit code 0",
+    }
+    assert script.sentences == ['extension "shipper" exited before registering (exit status 0)']
+
+
+def test_extension_exits_after_it_registered() -> None:
+    """An extension that ends during init takes the runtime with it."""
+    script = Script("shipper", "other")
+    script.init()
+    script.register("shipper", "INVOKE")
+    script.register("other", "INVOKE")
+    script.exit("shipper", 1)
+    assert script.signals == [(3, "SIGTERM")]
+    assert script.sentences == ['extension "shipper" exited during init (exit status 1)']
+    script.exit("runtime", signal="terminated")
+    assert script.signals[1:] == [(2, "SIGKILL")]
+
+
+@pytest.mark.parametrize("is_back", [False, True])
+def test_extension_exits_during_an_invocation(is_back: bool) -> None:
+    """An extension that dies fails the invocation, whether it had come back already or not."""
+    script = Script.idle("shipper")
+    script.invoke("r1")
+    if is_back:
+        script.extension_next("shipper")
+    script.exit("shipper", 3)
+    script.exit("runtime", signal="terminated")
+    assert script.answers["r1"].error == {
+        "errorType": "Extension.Crash",
+        "errorMessage": "RequestId: r1 Error: exit status 3",
+    }
+
+
+def test_extension_exits_after_the_response() -> None:
+    """A response that was given before the extension died stands; the REPORT says what happened."""
+    script = Script.idle("shipper")
+    script.invoke("r1")
+    script.respond("r1", b"good")
+    script.runtime_next()
+    script.exit("shipper", 3)
+    script.exit("runtime", signal="terminated")
+    assert script.answers["r1"].payload == b"good"
+    assert script.reports["r1"].error_type == "Extension.Crash"
+
+
+def test_extension_that_is_not_awaited_fails_the_invocation_all_the_same() -> None:
+    """Any extension's end is fatal, also of one that only wants SHUTDOWN."""
+    script = Script("watcher")
+    script.invoke("r1")
+    script.register("watcher", "SHUTDOWN")
+    script.extension_next("watcher")
+    script.runtime_next()
+    script.exit("watcher", signal="killed")
+    script.exit("runtime", signal="terminated")
+    assert script.answers["r1"].error == {
+        "errorType": "Extension.Crash",
+        "errorMessage": "RequestId: r1 Error: signal: killed",
+    }
+
+
+def test_extension_dies_while_idle() -> None:
+    """An extension that dies with nothing to do retires the environment, through a shutdown."""
+    script = Script.idle("shipper")
+    script.exit("shipper", 1)
+    assert script.phase == "stopping"
+    assert script.signals == [(2, "SIGTERM")]
+    script.exit("runtime", signal="terminated")
+    assert script.phase == "gone"
+
+
+def test_the_first_fault_is_the_cause() -> None:
+    """What dies during the reset that a fault caused changes neither the answer nor the report."""
+    script = Script.idle("shipper", "other")
+    script.invoke("r1")
+    script.exit("shipper", 3)
+    script.exit("runtime", 1)
+    script.exit("other", 4)
+    assert script.answers["r1"].error == {
+        "errorType": "Extension.Crash",
+        "errorMessage": "RequestId: r1 Error: exit status 3",
+    }
+    assert script.reports["r1"].error_type == "Extension.Crash"
+    assert len(script.sentences) == 1
+
+
+# --- Time runs out ----------------------------------------------------------------------------
+
+
+def test_function_timeout() -> None:
+    """The invoker gets Sandbox.Timedout once all processes are gone; Duration is the timeout."""
+    script = Script.idle(timeout=3.0, memory_mb=512)
+    script.invoke("r1")
+    script.news()
+    script.advance(3.0)
+    assert script.news() == ["explain", "platform.runtimeDone", "platform.fault", "SIGKILL 1"]
+    assert script.answers == {}
+    script.advance(0.125)
+    script.exit("runtime", signal="killed")
+    assert script.answers["r1"] == Outcome(
+        "timeout",
+        error_type="Sandbox.Timedout",
+        error={
+            "errorType": "Sandbox.Timedout",
+            "errorMessage": "RequestId: r1 Error: Task timed out after 3.00 seconds",
+        },
+    )
+    assert script.reports["r1"] == Report(
+        "r1", "timeout", 3000.0, 3000, 512, 0, init_ms=0.0, error_type="Sandbox.Timedout"
+    )
+    assert script.records("platform.fault") == [
+        {"message": "r1 Task timed out after 3.00 seconds", "status": "timeout"}
+    ]
+    assert "errorType" not in script.records("platform.report")[0]
+    assert "errorType" not in script.records("platform.runtimeDone")[0]
+    assert script.phase == "cold"
+
+
+def test_nothing_happens_before_the_deadline() -> None:
+    """A timer that fires early changes nothing."""
+    script = Script.idle(timeout=3.0)
+    script.invoke("r1")
+    script.news()
+    script.advance(2.875)
+    script.time_out()
+    assert script.news() == []
+    assert script.time_left == 0.125
+
+
+def test_duration_is_never_more_than_the_timeout() -> None:
+    """A timer that fires late does not make the invocation longer."""
+    script = Script.idle(timeout=3.0)
+    script.invoke("r1")
+    script.clock += 4.5
+    script.time_out()
+    script.exit("runtime", signal="killed")
+    assert script.reports["r1"].duration_ms == 3000.0
+
+
+@pytest.mark.parametrize(
+    ("until", "sentence"),
+    [
+        (lambda _: None, "handler did not respond"),
+        (lambda s: s.begin_response("r1"), "runtime did not finish its response"),
+        (lambda s: s.respond("r1"), "runtime responded but did not call next"),
+        (
+            lambda s: (s.respond("r1"), s.runtime_next()),
+            'extension "shipper" did not call next',
+        ),
+    ],
+)
+def test_the_sentence_names_whoever_was_waited_for(
+    until: Callable[[Script], object], sentence: str
+) -> None:
+    """A timeout says in one sentence who did not do what, and how long it was waited for."""
+    script = Script.idle("shipper", timeout=3.0)
+    script.invoke("r1")
+    until(script)
+    script.advance(3.0)
+    assert script.sentences == [f"{sentence} within 3.0 s"]
+
+
+def test_timeout_after_the_response() -> None:
+    """A response that was given stands; the invocation times out and the environment is reset."""
+    script = Script.idle(timeout=3.0)
+    script.invoke("r1")
+    script.respond("r1", b"good")
+    script.advance(3.0)
+    script.exit("runtime", signal="killed")
+    assert script.answers["r1"] == Outcome("success", b"good", "application/json")
+    assert script.reports["r1"].status == "timeout"
+
+
+def test_timeout_when_the_runtime_never_asked() -> None:
+    """An invocation whose runtime lost its poll and never came back runs out of time."""
+    script = Script()
+    script.init()
+    script.vanish(script.runtime_next())
+    script.invoke("r1")
+    script.advance(3.0)
+    assert script.sentences == ["runtime did not ask for the event within 3.0 s"]
+
+
+def test_late_response_after_the_timeout() -> None:
+    """From the timeout on the id is unknown, before the reset is over and after it."""
+    script = Script.idle(timeout=1.0)
+    script.invoke("r1")
+    begun = script.begin_response("r1")
+    script.advance(1.0)
+    invalid = (400, "InvalidRequestID", "Invalid request ID")
+    script.end_response(begun, "r1", b"late")
+    assert begun.refusal == invalid
+    assert script.respond("r1").refusal == invalid
+    assert script.report_error("r1").refusal == invalid
+    script.exit("runtime", signal="killed")
+    assert script.respond("r1").refusal == invalid
+    assert script.answers["r1"].status == "timeout"
+
+
+def test_next_of_a_runtime_whose_invocation_is_lost() -> None:
+    """After a timeout the dying runtime gets no event, neither the lost one nor another."""
+    script = Script()
+    script.init()
+    script.register("inner")
+    script.extension_next("inner")
+    script.runtime_next()
+    script.invoke("r1")
+    script.advance(3.0)
+    poll = script.runtime_next()
+    script.invoke("r2")
+    assert poll.is_parked
+    script.exit("runtime", signal="terminated")
+    assert poll.is_parked
+    assert script.phase == "init"
+
+
+def test_reset_and_init_in_phase_invoke() -> None:
+    """After a timeout the next invocation starts everything anew, inside itself."""
+    script = Script.idle("shipper", timeout=3.0)
+    script.invoke("r1")
+    script.advance(3.0)
+    script.exit("runtime", signal="terminated")
+    script.exit("shipper", signal="killed")
+    assert script.phase == "cold"
+    assert script.extension_next("shipper").refusal == (
+        403,
+        "Extension.UnknownExtensionIdentifier",
+        "Unknown extension id-shipper",
+    )
+    script.invoke("r2")
+    assert script.records("platform.initStart")[-1]["phase"] == "invoke"
+    script.register("shipper", "INVOKE")
+    script.runtime_next()
+    script.extension_next("shipper")
+    script.respond("r2")
+    script.runtime_next()
+    script.extension_next("shipper")
+    assert script.reports["r2"].status == "success"
