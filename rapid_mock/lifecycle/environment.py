@@ -37,11 +37,10 @@ class Environment:
         return effects
 
     def handle_timeout(self, now: Now) -> list[Effect]:
-        """Let deadlines that have passed take effect; nothing happens before `deadline`."""
+        """Let all deadlines that have passed take effect; afterwards `deadline` lies ahead."""
         state = self._state
         state.now = now
-        deadline = self.deadline
-        if deadline is not None and deadline <= now.monotonic:
+        while (deadline := self.deadline) is not None and deadline <= now.monotonic:
             _overrun(state)
             phases.settle(state)
         effects, state.effects = state.effects, []
