@@ -77,7 +77,7 @@ def _refuse(value: object) -> object:
 
 
 _CONTROLS = bytes(range(32))
-_scan = make_scanner(_ScannerOptions)  # type: ignore[arg-type]  any object with these names
+_scan = make_scanner(_ScannerOptions)  # type: ignore[arg-type]
 # No markers (a cycle ends in RecursionError), default, encoder, indent, key separator,
 # item separator, sort keys, skip keys, allow NaN.
 _encode = make_encoder(None, _refuse, encode_basestring, None, ": ", ", ", False, False, True)
