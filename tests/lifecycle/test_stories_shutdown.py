@@ -125,6 +125,16 @@ def test_process_that_survives_sigkill_is_left_behind_with_a_sentence() -> None:
     assert script.sentences == ["runtime, shipper did not exit after SIGKILL"]
 
 
+def test_timer_that_is_late_by_two_deadlines() -> None:
+    """All deadlines that have passed take effect in one step, and the next one lies ahead."""
+    script = Script.idle("shipper")
+    script.shut_down()
+    script.clock += 2.5
+    script.time_out()
+    assert script.signals[-1] == (SHIPPER, "SIGKILL")
+    assert script.time_left == 2.0
+
+
 # --- Who is told ------------------------------------------------------------------------------
 
 

@@ -22,6 +22,28 @@ from tests.support.lifecycle_script import Script
 
 Life = Callable[[Script], Iterator[object]]
 
+RUNTIME_STATES = frozenset(
+    {
+        ("ABSENT", None),
+        ("STARTED", None),
+        ("READY", None),
+        ("INIT_ERROR", None),
+        ("ABSENT", "PENDING"),
+        ("STARTED", "PENDING"),
+        ("READY", "PENDING"),
+        ("INIT_ERROR", "PENDING"),
+        ("READY", "DELIVERED"),
+        ("READY", "RESPONDING"),
+        ("READY", "RESPONDED"),
+        ("READY", "RETURNED"),
+        ("ABSENT", "FAILED"),
+        ("STARTED", "FAILED"),
+        ("READY", "FAILED"),
+        ("INIT_ERROR", "FAILED"),
+    }
+)
+"""Every state that a runtime and its invocation can be in together."""
+
 
 def alone(script: Script) -> Iterator[object]:
     """No extension: two invocations, the second one fails; an idle end."""
@@ -212,7 +234,7 @@ def happenings(script: Script) -> dict[str, Happening]:
         **_service_happenings(),
         **_process_happenings(script),
         **_exchange_happenings(script),
-        **_runtime_happenings(),
+        **_runtime_happenings(script),
         **_extension_happenings(),
     }
 
@@ -220,7 +242,7 @@ def happenings(script: Script) -> dict[str, Happening]:
 def _service_happenings() -> dict[str, Happening]:
     return {
         "init requested": Script.init,
-        "invoke": lambda s: s.invoke("r9"),
+        "invoke": lambda s: s.invoke(f"r{len(s.events) + 10}"),
         "shutdown": Script.shut_down,
         "memory": lambda s: s.sample_memory(64),
         "deadline": lambda s: s.advance(s.time_left or 0.0),
@@ -261,18 +283,18 @@ def _exchange_happenings(script: Script) -> dict[str, Happening]:
     return found
 
 
-def _runtime_happenings() -> dict[str, Happening]:
-    return {
+def _runtime_happenings(script: Script) -> dict[str, Happening]:
+    found: dict[str, Happening] = {
         "next": Script.runtime_next,
-        "response to r1": lambda s: s.respond("r1"),
-        "response to r2": lambda s: s.respond("r2"),
-        "response to nobody": lambda s: s.respond("r0"),
-        "head of a response to r1": lambda s: s.begin_response("r1", "streaming"),
-        "response in a bad mode": lambda s: s.begin_response("r1", "buffered"),
-        "error of r1": lambda s: s.report_error("r1"),
-        "error of r2": lambda s: s.report_error("r2"),
         "init error": Script.report_init_error,
     }
+    for request_id in sorted({"r1", *script.ledger.unfinished}):
+        head = partial(Script.begin_response, request_id=request_id)
+        found[f"head of a response to {request_id}"] = partial(head, mode="streaming")
+        found[f"response to {request_id} in a bad mode"] = partial(head, mode="buffered")
+        found[f"response to {request_id}"] = partial(Script.respond, request_id=request_id)
+        found[f"error of {request_id}"] = partial(Script.report_error, request_id=request_id)
+    return found
 
 
 def _extension_happenings() -> dict[str, Happening]:

@@ -194,6 +194,12 @@ class Script:
         return self.environment.phase.value
 
     @property
+    def runtime_state(self) -> tuple[str, str | None]:
+        """The states of the runtime's process and of the oldest open invocation, by name."""
+        state = self.environment._state
+        return state.runtime.name, state.current.state.name if state.current else None
+
+    @property
     def time_left(self) -> float | None:
         """Seconds until the deadline; None when nobody is waited for."""
         deadline = self.environment.deadline
