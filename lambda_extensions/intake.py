@@ -1,0 +1,143 @@
+"""Intake: the telemetry side of an extension; one subscription, one listener, its deliveries."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+from lambda_extensions.errors import ExtensionsApiError, TelemetryUnsupported
+from lambda_extensions.failures import complain
+from lambda_extensions.listener import TelemetryListener
+from lambda_extensions.records import PlatformReport, PlatformRuntimeDone
+from lambda_extensions.telemetry import PROMPT, Buffering, subscription
+from lambda_runtime import contract
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from typing import Literal
+
+    from lambda_extensions.client import ExtensionClient
+    from lambda_extensions.delivery import Delivery
+    from lambda_extensions.events import InvokeEvent, ShutdownEvent
+    from lambda_extensions.records import TelemetryRecord
+
+DEADLINE_SHARE = 0.9
+"""How much of an invocation's remaining time it may be held at most."""
+
+LAST_REPORT_SECONDS = 0.3
+"""How long to wait at shutdown for the last invocation's report, which comes late."""
+
+SHUTDOWN_SHARE = 0.8
+"""How much of the shutdown's time the deliveries get; the rest is for the shutdown handlers."""
+
+
+class Intake:
+    """Begins after registration, ends at SHUTDOWN.
+
+    `strict`: raise where telemetry is not to be had, instead of one line on stderr.
+    """
+
+    def __init__(
+        self,
+        deliveries: Sequence[Delivery],
+        *,
+        buffering: Buffering | None = None,
+        protocol: Literal["HTTP", "TCP"] = "HTTP",
+        strict: bool = False,
+    ) -> None:
+        self._deliveries = deliveries
+        self._buffering = buffering or (PROMPT if self._may_hold() else Buffering())
+        self._strict = strict
+        self._listener = TelemetryListener(self.accept, protocol)
+        self._is_subscribed = self._has_ended = False
+        self._changed = threading.Condition()
+        self._done: str | None = None
+        self._reported: str | None = None
+        self._latest: str | None = None
+        self._invocations = 0
+
+    def begin(self, client: ExtensionClient) -> None:
+        """Listen and subscribe; raises ExtensionsApiError or TelemetryUnsupported if strict."""
+        for delivery in self._deliveries:
+            delivery.start()
+        self._listener.start()
+        body = subscription(self._types(), self._listener.destination, self._buffering)
+        try:
+            client.subscribe(body)
+        except (ExtensionsApiError, TelemetryUnsupported) as error:
+            self._listener.close()
+            if self._strict:
+                raise
+            complain(f"running without telemetry: {error}")
+        else:
+            self._is_subscribed = True
+
+    def accept(self, records: list[TelemetryRecord], size: int) -> bool:
+        """Take a batch of `size` bytes for all deliveries, or for none."""
+        if not all(delivery.has_room(size) for delivery in self._deliveries):
+            return False
+        for delivery in self._deliveries:
+            delivery.add(records, size)
+        for record in records:
+            self._note(record)
+        return True
+
+    def hold(self, event: InvokeEvent, rest: float) -> None:
+        """Hold an invocation as long as the policies want; `rest`: seconds without one before."""
+        self._invocations += 1
+        self._latest = event.request_id
+        if not self._is_subscribed:
+            return
+        waits = {
+            delivery: delivery.policy.hold(self._invocations, rest) for delivery in self._deliveries
+        }
+        longest = min(max(waits.values()), event.remaining() * DEADLINE_SHARE)
+        until = time.monotonic() + longest
+        if longest <= 0 or not self._wait(lambda: self._done == event.request_id, longest):
+            return
+        for delivery, wait in waits.items():
+            if wait:
+                delivery.flush(max(0.0, until - time.monotonic()))
+
+    def end(self, event: ShutdownEvent) -> None:
+        """Accept what still comes, then nothing, and deliver all of it in the time there is."""
+        self._has_ended = True
+        until = time.monotonic() + event.remaining() * SHUTDOWN_SHARE
+        if self._is_subscribed:
+            if self._latest is not None and contract.TELEMETRY_PLATFORM in self._types():
+                longest = min(LAST_REPORT_SECONDS, until - time.monotonic())
+                self._wait(lambda: self._reported == self._latest, longest)
+            self._listener.close()
+        for delivery in self._deliveries:
+            delivery.close(max(0.0, until - time.monotonic()))
+            if delivery.counters.dropped:
+                complain(f"telemetry records: {delivery.counters}")
+
+    def abandon(self) -> None:
+        """Stop without delivering anything, unless it has ended: the extension fails."""
+        if self._has_ended:
+            return
+        if self._is_subscribed:
+            self._listener.close()
+        for delivery in self._deliveries:
+            delivery.close(0.0)
+
+    def _types(self) -> set[str]:
+        wanted = {name for delivery in self._deliveries for name in delivery.types}
+        return wanted | ({contract.TELEMETRY_PLATFORM} if self._may_hold() else set())
+
+    def _may_hold(self) -> bool:
+        return any(delivery.policy.may_hold for delivery in self._deliveries)
+
+    def _note(self, record: TelemetryRecord) -> None:
+        if isinstance(record, PlatformRuntimeDone | PlatformReport):
+            with self._changed:
+                if isinstance(record, PlatformReport):
+                    self._reported = record.request_id
+                self._done = record.request_id
+                self._changed.notify_all()
+
+    def _wait(self, condition: Callable[[], bool], seconds: float) -> bool:
+        with self._changed:
+            return self._changed.wait_for(condition, max(0.0, seconds))
