@@ -6,8 +6,15 @@ from contextlib import AbstractContextManager, contextmanager
 
 import pytest
 
+from rapid_mock.http.router import Router
 from rapid_mock.http.runtime_api import add_runtime_api
-from rapid_mock.lifecycle.effects import Accepted, InvocationDelivered, Message, Refused
+from rapid_mock.lifecycle.effects import (
+    Accepted,
+    InvocationDelivered,
+    Message,
+    Refused,
+    ShutdownEvent,
+)
 from rapid_mock.lifecycle.events import (
     Ending,
     Event,
@@ -215,6 +222,14 @@ def test_a_refused_response_is_answered_before_its_body(serve: Serve) -> None:
         ]
 
 
+def test_a_refused_response_is_only_refused(serve: Serve) -> None:
+    """How long a refused body would be is nobody's concern: there is no ending to tell."""
+    with serve(REFUSED) as (server, environment):
+        head = post("invocation/id-1/response").replace(b"Length: 0", b"Length: 6291557")
+        assert ask(server, head) == INVALID_REQUEST_ID
+    assert environment.events == [RuntimeResponseBegun(1, "id-1", None)]
+
+
 @pytest.mark.parametrize(
     ("segment", "request_id"),
     [("x%2Fy", "x/y"), ("%20", " "), ("", ""), ("A-B", "A-B")],
@@ -272,7 +287,7 @@ def test_a_chunked_response_is_put_together(serve: Serve) -> None:
         (b"lambda-runtime-function-error-type: Oops\r\n", "Runtime.Unknown", None),
         (
             b"Lambda-Runtime-Function-Error-Type: Function.X\r\n"
-            b"Lambda-Runtime-Function-Error-Body: not base64!\r\n",
+            b"Lambda-Runtime-Function-Error-Body: e30=!\r\n",
             "Function.Unknown",
             None,
         ),
@@ -576,3 +591,13 @@ def test_a_query_changes_nothing(serve: Serve) -> None:
         assert ask(server, post("invocation/id-1/response?x=1", b"q")) == OK
     events: list[Event] = [RuntimeResponseBegun(1, "id-1", None), ended(b"q")]
     assert environment.events == events
+
+
+def test_an_answer_to_another_call_is_an_internal_error() -> None:
+    """A message that does not belong to its call is a fault of ours: 500, and it is reported."""
+    environment = ScriptedEnvironment(ShutdownEvent(1, "spindown"))
+    router = Router()
+    add_runtime_api(router, environment)
+    with ServerThread(router) as server:
+        assert ask(server, NEXT).startswith(b"HTTP/1.1 500 Internal Server Error\r\n")
+        assert [type(error) for error in server.errors] == [TypeError]
