@@ -95,7 +95,7 @@ def _read(request: Request, request_id: str, body: bytes) -> InvokeRequest:
         request_id,
         request.params["function_name"],
         body or b"{}",
-        qualifier=next(iter(parse_qs(request.query).get("Qualifier", ())), None),
+        qualifier=_qualifier(request.query) if request.query else None,
         invocation_type=invocation_type or contract.INVOCATION_REQUEST_RESPONSE,
         content_type=_text(headers, "Content-Type") or contract.CONTENT_TYPE_JSON,
         trace_id=_text(headers, contract.HEADER_AMZN_TRACE_ID) or new_trace_header(),
@@ -109,6 +109,11 @@ def _request_id(request: Request) -> str:
     """The invoker's own (RIE), or a fresh one."""
     given = request.headers.get(contract.HEADER_AMZN_REQUEST_ID.lower(), "")
     return given if _REQUEST_ID.fullmatch(given) else str(uuid.uuid4())
+
+
+def _qualifier(query: str) -> str | None:
+    values = parse_qs(query).get("Qualifier")
+    return values[0] if values else None
 
 
 def _text(headers: dict[str, str], name: str) -> str | None:
