@@ -44,20 +44,17 @@ def spawn_failed(state: State, event: happened.SpawnFailed) -> None:
 
 
 def process_exited(state: State, event: happened.ProcessExited) -> None:
-    """An exit during a shutdown is what was asked for; elsewhere it is a fault."""
     if event.process == state.runtime_process:
         fault = diagnosis.runtime_exited(state, event)
         state.step_runtime(RuntimeAction.EXIT)
         state.runtime_process = None
-        state.polls.clear()
     elif (extension := _by_process(state, event.process)) is not None:
         fault = diagnosis.extension_exited(state, extension, event)
         extension.step(ExtensionAction.EXIT)
         extension.process = extension.poll = None
     else:
         return
-    if state.phase is not Phase.STOPPING:
-        state.fail(fault)
+    state.fail(fault)
 
 
 def exchange_vanished(state: State, event: happened.ExchangeVanished) -> None:

@@ -27,7 +27,13 @@ from rapid_mock.lifecycle.machines import (
     RuntimeAction,
     RuntimeState,
 )
-from rapid_mock.lifecycle.shutdown import begin_stop, end_stop, is_everyone_gone, release_extensions
+from rapid_mock.lifecycle.shutdown import (
+    begin_stop,
+    end_stop,
+    is_everyone_gone,
+    refuse_waiting,
+    release_extensions,
+)
 from rapid_mock.lifecycle.state import Extension, Fault, InitRun, Phase, Running, Stage, State
 
 # --- COLD -----------------------------------------------------------------------------------
@@ -197,14 +203,6 @@ def is_runtime_gone(state: State) -> bool:
     return stop is not None and stop.stage is Stage.RUNTIME and state.runtime_process is None
 
 
-# --- GONE -----------------------------------------------------------------------------------
-
-
-def refuse_work(state: State) -> None:
-    """An invocation that comes too late is answered by one more shutdown, of nobody."""
-    begin_stop(state, contract.SHUTDOWN_FAILURE, Phase.GONE)
-
-
 Rule = tuple[Callable[[State], bool], Callable[[State], None]]
 
 RULES: dict[Phase, tuple[Rule, ...]] = {
@@ -222,7 +220,7 @@ RULES: dict[Phase, tuple[Rule, ...]] = {
         (is_invocation_done, complete),
     ),
     Phase.STOPPING: ((is_runtime_gone, release_extensions), (is_everyone_gone, end_stop)),
-    Phase.GONE: ((is_work_waiting, refuse_work),),
+    Phase.GONE: ((is_work_waiting, refuse_waiting),),
 }
 
 

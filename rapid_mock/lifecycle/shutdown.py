@@ -32,6 +32,7 @@ SHUT_DOWN = Fault(
 
 def begin_stop(state: State, reason: str, then: Phase) -> None:
     """Fail what is running, then end all processes within the budget; `then` is COLD or GONE."""
+    fault, state.fault = state.fault or SHUT_DOWN, None
     now = state.now
     budget = _budget_seconds(state)
     has_externals = any(extension.identifier for extension in state.externals)
@@ -46,9 +47,7 @@ def begin_stop(state: State, reason: str, then: Phase) -> None:
     )
     state.phase, state.stop, state.init = Phase.STOPPING, stop, None
     for running in state.running.values():
-        _fail(state, running, stop, state.fault or SHUT_DOWN)
-    if then is Phase.GONE:
-        _fail_waiting(state, stop)
+        _fail(state, running, fault)
     if budget == 0:
         kill_everyone(state, stop)
     elif state.runtime_process is not None:
@@ -94,40 +93,44 @@ def is_everyone_gone(state: State) -> bool:
 
 def end_stop(state: State) -> None:
     """All processes are gone: finish what failed, forget the registry, be cold or gone."""
-    stop = _stop(state)
-    if stop.then is Phase.GONE:
-        _fail_waiting(state, stop)
     state.effects.append(Drain())
     for running in state.running.values():
-        ended = running.runtime_done or state.now.monotonic
-        if running in stop.unanswered and running.outcome is not None:
-            state.effects.append(Answer(running.invocation.request_id, running.outcome))
-        state.effects.extend(report.finish(state, running, running.fault, ended))
+        _finish(state, running)
     state.running.clear()
     state.extensions.clear()
     state.polls.clear()
     state.runtime, state.runtime_process = RuntimeState.ABSENT, None
-    state.stop = state.fault = state.init_error = state.init_ms = None
-    state.phase = stop.then
+    state.phase = _stop(state).then
+    state.stop = state.init_error = state.init_ms = None
 
 
-def _fail(state: State, running: Running, stop: Stop, fault: Fault) -> None:
+def refuse_waiting(state: State) -> None:
+    """Nobody is left to do the work: from START to REPORT it is a failure."""
+    while state.waiting:
+        running = state.admit()
+        state.effects.append(report.start(state, running))
+        _fail(state, running, SHUT_DOWN)
+        _finish(state, running)
+    state.running.clear()
+
+
+def _fail(state: State, running: Running, fault: Fault) -> None:
     if running.state is not InvocationState.RETURNED:
         state.effects.append(report.runtime_done(running, fault, state.now.monotonic))
     state.effects.append(report.failure_line(state, running, fault))
     running.runtime_done = state.now.monotonic
     running.fault = fault
-    if running.outcome is None:
-        running.outcome = report.failure_outcome(running, fault)
-        stop.unanswered.append(running)
     running.step(InvocationAction.FAIL)
 
 
-def _fail_waiting(state: State, stop: Stop) -> None:
-    while state.waiting:
-        running = state.admit()
-        state.effects.append(report.start(state, running))
-        _fail(state, running, stop, SHUT_DOWN)
+def _finish(state: State, running: Running) -> None:
+    fault, ended = running.fault, running.runtime_done
+    assert fault is not None  # noqa: S101  _fail came before
+    assert ended is not None  # noqa: S101  as fault
+    if running.outcome is None:
+        outcome = report.failure_outcome(running, fault)
+        state.effects.append(Answer(running.invocation.request_id, outcome))
+    state.effects.extend(report.finish(state, running, fault, ended))
 
 
 def _budget_seconds(state: State) -> float:

@@ -134,7 +134,6 @@ class Stop:
     runtime_until: float
     until: float
     deadline_ms: int
-    unanswered: list[Running] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -165,8 +164,8 @@ class State:
         return self.processes
 
     def fail(self, fault: Fault) -> None:
-        """Remember the first fatal fault; later ones are its consequences."""
-        if self.fault is None:
+        """Remember what is fatal; in a shutdown, ends are what was asked for, or follow from it."""
+        if self.phase is not Phase.STOPPING:
             self.fault = fault
 
     def step_runtime(self, action: RuntimeAction) -> None:
