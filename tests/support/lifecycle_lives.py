@@ -6,6 +6,7 @@ matrix tries every event after every step, the random walks begin somewhere insi
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Iterator
 from functools import partial
 
@@ -209,9 +210,8 @@ LIVES: dict[str, tuple[tuple[str, ...], Life]] = {
 
 
 def length(name: str) -> int:
-    """How many steps a life has."""
-    extensions, life = LIVES[name]
-    return sum(1 for _ in life(Script(*extensions)))
+    """How many steps a life has: a life is a straight line with one `yield` for each."""
+    return inspect.getsource(LIVES[name][1]).count("    yield ")
 
 
 def live(name: str, steps: int) -> Script:
