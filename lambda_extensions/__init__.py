@@ -1,4 +1,4 @@
-"""Lambda extensions in Python: events and shutdown in ten lines, standard library only.
+"""Lambda extensions in Python: events, telemetry and shutdown in ten lines, standard library only.
 
 Start at `extension.py`; `client.py` is the Extensions API beneath it. Public names are imported
 when they are first used, so that an extension registers before anything it does not need is read.
@@ -16,15 +16,21 @@ if TYPE_CHECKING:
         NotInLambda,
         NotRegistered,
         RegistrationRefused,
+        TelemetryUnsupported,
     )
     from lambda_extensions.events import InvokeEvent, ShutdownEvent, UnknownEvent
     from lambda_extensions.extension import Extension
+    from lambda_extensions.flush import FlushPolicy
+    from lambda_extensions.records import TelemetryRecord
+    from lambda_extensions.telemetry import Buffering
 
 __all__ = [
+    "Buffering",
     "ConnectionLost",
     "Extension",
     "ExtensionClient",
     "ExtensionsApiError",
+    "FlushPolicy",
     "InvokeEvent",
     "LambdaExtensionsError",
     "NotInLambda",
@@ -32,15 +38,19 @@ __all__ = [
     "Registration",
     "RegistrationRefused",
     "ShutdownEvent",
+    "TelemetryRecord",
+    "TelemetryUnsupported",
     "UnknownEvent",
 ]
 
 if not TYPE_CHECKING:
     _HOMES = {
+        "Buffering": "telemetry",
         "ConnectionLost": "errors",
         "Extension": "extension",
         "ExtensionClient": "client",
         "ExtensionsApiError": "errors",
+        "FlushPolicy": "flush",
         "InvokeEvent": "events",
         "LambdaExtensionsError": "errors",
         "NotInLambda": "errors",
@@ -48,6 +58,8 @@ if not TYPE_CHECKING:
         "Registration": "client",
         "RegistrationRefused": "errors",
         "ShutdownEvent": "events",
+        "TelemetryRecord": "records",
+        "TelemetryUnsupported": "errors",
         "UnknownEvent": "events",
     }
 

@@ -1,9 +1,14 @@
-"""The far side of a client as bytes: each request, as it came, gets the next reply of a script."""
+"""The far side of a client as bytes: each request, as it came, gets the next reply of a script.
+
+A reply may be a function of the request's bytes, called when the request is there.
+"""
 
 from __future__ import annotations
 
 import socket
 import threading
+import time
+from collections.abc import Callable
 from types import TracebackType
 from typing import Self
 
@@ -12,24 +17,31 @@ HANG_UP = b""
 """Instead of a reply: the connection is closed, and nobody listens any more."""
 
 
+Scripted = bytes | Callable[[bytes], bytes]
+
+
 class ScriptedApi:
     """Listens on loopback and answers the n-th request with the n-th reply.
 
-    Serves one connection at a time and accepts the next when one ends; without a reply left it
-    stops listening. `requests` holds the bytes of every request, head and body.
+    Each connection has a thread; without a reply left nobody listens any more. `requests` holds
+    the bytes of every request, head and body, in the order of their arrival.
     """
 
-    def __init__(self, *replies: bytes) -> None:
+    def __init__(self, *replies: Scripted) -> None:
         self._replies = list(replies)
+        self._lock = threading.Lock()
         self._listener = socket.create_server(("127.0.0.1", 0))
-        self._listener.settimeout(DEADLINE_SECONDS)
-        self._thread = threading.Thread(target=self._serve)
+        self._listener.settimeout(0.01)
+        self._threads = [threading.Thread(target=self._listen)]
         self.requests: list[bytes] = []
-        self.connections = 0
         self.address = "{}:{}".format(*self._listener.getsockname())
 
+    @property
+    def connections(self) -> int:
+        return len(self._threads) - 1
+
     def __enter__(self) -> Self:
-        self._thread.start()
+        self._threads[0].start()
         return self
 
     def __exit__(
@@ -39,33 +51,33 @@ class ScriptedApi:
         trace: TracebackType | None,
     ) -> None:
         if error is not None:
-            self._listener.close()
-        self._thread.join()
+            self._replies.clear()
+        for thread in self._threads:
+            thread.join()
 
-    def _serve(self) -> None:
+    def _listen(self) -> None:
+        deadline = time.monotonic() + DEADLINE_SECONDS
         with self._listener:
-            while self._replies:
+            while self._replies and time.monotonic() < deadline:
                 try:
                     connection, _ = self._listener.accept()
-                except OSError:
-                    return
-                with connection:
-                    self.connections += 1
-                    connection.settimeout(DEADLINE_SECONDS)
-                    self._converse(connection)
+                except TimeoutError:
+                    continue
+                self._threads.append(threading.Thread(target=self._converse, args=[connection]))
+                self._threads[-1].start()
 
     def _converse(self, connection: socket.socket) -> None:
-        while self._replies:
-            request = _read_request(connection)
-            if not request:
-                return
-            self.requests.append(request)
-            reply = self._replies.pop(0)
-            if reply == HANG_UP:
-                self._replies.clear()
-                self._listener.close()
-                return
-            connection.sendall(reply)
+        connection.settimeout(DEADLINE_SECONDS)
+        with connection:
+            while self._replies and (request := _read_request(connection)):
+                with self._lock:
+                    self.requests.append(request)
+                    scripted = self._replies.pop(0)
+                answer = scripted if isinstance(scripted, bytes) else scripted(request)
+                if answer == HANG_UP:
+                    self._replies.clear()
+                    return
+                connection.sendall(answer)
 
 
 def reply(status: str, *headers: str, body: str = "") -> bytes:
