@@ -138,10 +138,11 @@ async def _end(service: LambdaService, stop: asyncio.Event) -> None:
     shutdown = asyncio.ensure_future(service.shut_down())
     stopped = asyncio.ensure_future(stop.wait())
     await asyncio.wait((shutdown, stopped), return_when=asyncio.FIRST_COMPLETED)
-    if not shutdown.done():
-        await service.kill()
     stopped.cancel()
-    await shutdown
+    if not shutdown.done():
+        shutdown.cancel()
+        await service.kill()
+    await asyncio.gather(shutdown, stopped, return_exceptions=True)
 
 
 def _stop_on_signals(stop: asyncio.Event) -> None:

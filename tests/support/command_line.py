@@ -101,9 +101,16 @@ class Serving:
         return self._process.returncode
 
     def _finish(self) -> None:
-        self._lines += [line.decode() for line in self._stderr()]
-        self._process.wait(10)
-        self._stderr().close()
+        """Wait for the end; one that does not come is killed, and its test fails."""
+        try:
+            self._process.wait(10)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+            raise
+        finally:
+            self._lines += [line.decode() for line in self._stderr()]
+            self._stderr().close()
 
     def _stderr(self) -> IO[bytes]:
         assert self._process.stderr is not None
