@@ -234,7 +234,7 @@ def test_crashing_extension(
     function = running.local.create_function(
         "f", handler="app.handler", code=running.code, extensions=[extension]
     )
-    result = function.invoke({})
+    result = function.invoke({"do": "hang"})
     assert result.raw.decode() == (
         f'{{"errorType":"{error_type}",'
         f'"errorMessage":"RequestId: {result.request_id} Error: {message}"}}'
