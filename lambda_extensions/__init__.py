@@ -66,6 +66,8 @@ if not TYPE_CHECKING:
     def __getattr__(name: str) -> object:
         if name not in _HOMES:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        from importlib import import_module
+        import sys
 
-        return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+        home = f"{__name__}.{_HOMES[name]}"
+        __import__(home)  # importlib costs a millisecond that a registration need not wait for
+        return getattr(sys.modules[home], name)
