@@ -7,13 +7,15 @@ from __future__ import annotations
 
 from lambda_runtime import contract
 from lambda_runtime.errors import InvalidReply, RuntimeApiError
-from lambda_runtime.transport import Connection, Reply, Upload
+from lambda_runtime.replies import Reply, needle
+from lambda_runtime.transport import Connection, Upload
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-_ID = b"\r\n" + contract.HEADER_REQUEST_ID.encode() + b": "
+_REQUEST_ID = needle(contract.HEADER_REQUEST_ID)
+_INVOCATION_ID = needle(contract.HEADER_INVOCATION_ID)
 
 
 class Invocation:
@@ -136,12 +138,7 @@ class RuntimeClient:
 
 
 def _request_id(reply: Reply) -> str:
-    """Found without a look at the other headers when spelled as AWS spells it."""
-    start = reply.head.find(_ID)
-    if start >= 0:
-        start += len(_ID)
-        return reply.head[start : reply.head.find(b"\r\n", start)].decode("utf-8", "replace")
-    value = reply.header(contract.HEADER_REQUEST_ID)
+    value = reply.find(_REQUEST_ID)
     if value is None:
         raise InvalidReply(f"the event has no {contract.HEADER_REQUEST_ID} header")
     return value
@@ -149,10 +146,8 @@ def _request_id(reply: Reply) -> str:
 
 def _echo(invocation: Invocation) -> bytes:
     """The invocation id goes back as it came (managed instances have one)."""
-    if b"nvocation-" not in invocation.reply.head:
-        return b""
-    identifier = invocation.header(contract.HEADER_INVOCATION_ID)
-    if identifier is None:
+    identifier = invocation.reply.find(_INVOCATION_ID)
+    if not identifier:
         return b""
     return f"\r\n{contract.HEADER_INVOCATION_ID}: {identifier}".encode()
 

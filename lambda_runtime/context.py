@@ -81,8 +81,8 @@ class LambdaContext:
     def __init__(self, invocation: Invocation) -> None:
         self.aws_request_id = invocation.request_id
         self._reply = invocation.reply
-        head = invocation.reply.head
-        if _may_hold(head, b"client-context") or _may_hold(head, b"cognito-identity"):
+        head = invocation.reply.lower
+        if b"client-context:" in head or b"cognito-identity:" in head:
             _ = self.client_context, self.identity  # what is no JSON fails before the handler runs
 
     def get_remaining_time_in_millis(self) -> int:
@@ -143,11 +143,6 @@ def _json_header(reply: Reply, name: str, title: str) -> dict[str, Any] | None:
     if members is not None and not isinstance(members, dict):
         raise ContextUnmarshalFailed(f"Unable to parse {title} JSON: it is no object")
     return members
-
-
-def _may_hold(head: bytes, name: bytes) -> bool:
-    """A cheap look for a rare header: AWS and RIE capitalise, others write in lower case."""
-    return name in head.lower()
 
 
 def _variable(name: str) -> Callable[[Reply], str | None]:

@@ -14,6 +14,7 @@ from os import environ
 from lambda_runtime import contract
 from lambda_runtime.context import LambdaContext
 from lambda_runtime.handler import find_handler
+from lambda_runtime.replies import needle
 from lambda_runtime.serialization import JsonCodec
 
 TYPE_CHECKING = False
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from lambda_runtime.handler import Handler
 
 EXIT_INIT_FAILED = 1
+_TRACE_ID = needle(contract.HEADER_TRACE_ID)
+_CONTENT_TYPE = needle("Content-Type")
 
 
 def run(client: RuntimeClient, handler: Handler | str) -> NoReturn:
@@ -36,8 +39,7 @@ def run(client: RuntimeClient, handler: Handler | str) -> NoReturn:
         _set_trace_id(invocation)
         try:
             context = LambdaContext(invocation)
-            content_type = invocation.header("Content-Type")
-            event = codec.decode(invocation.body, content_type)
+            event = codec.decode(invocation.body, invocation.reply.find(_CONTENT_TYPE))
             body, content_type = codec.encode(handler(event, context))
         except Exception as error:  # noqa: BLE001  whatever a handler raises is its answer
             _fail(client, invocation, error)
@@ -68,11 +70,11 @@ def _fail(client: RuntimeClient, invocation: Invocation, error: Exception) -> No
 
 def _set_trace_id(invocation: Invocation) -> None:
     """X-Ray and its users read the trace id from the environment at each call."""
-    trace_id = invocation.header(contract.HEADER_TRACE_ID)
-    if trace_id is not None:
+    trace_id = invocation.reply.find(_TRACE_ID)
+    if trace_id:
         environ[contract.ENV_TRACE_ID] = trace_id
-    else:
-        environ.pop(contract.ENV_TRACE_ID, None)
+    elif contract.ENV_TRACE_ID in environ:
+        del environ[contract.ENV_TRACE_ID]
 
 
 def _log(line: str) -> None:

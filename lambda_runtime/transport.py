@@ -15,7 +15,7 @@ except ImportError:  # an interpreter that builds its sockets otherwise
     import socket as sockets  # type: ignore[no-redef]
 
 from lambda_runtime.errors import ConnectionLost, InvalidAddress, InvalidReply
-from lambda_runtime.replies import Reply, ReplyParser
+from lambda_runtime.replies import Reply, ReplyParser, quick_reply
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -31,6 +31,8 @@ __all__ = [
     "request_head",
 ]
 
+QUICK_BYTES = 16 * 1024
+"""What the first read of a reply takes; a small event comes whole in it."""
 JOIN_BYTES = 64 * 1024
 """Below this a body is sent joined to its head; above, copying costs more than a second part."""
 
@@ -137,16 +139,21 @@ class Connection:
     def _receive(self) -> Reply:
         parser, connected = self._parser, self._connected()
         parser.reset()
-        while True:
-            try:
-                count = connected.recv_into(parser.room())
-            except OSError as error:
-                raise self._lost(str(error)) from error
-            reply = parser.received(count) if count else parser.ended()
+        try:
+            first = connected.recv(QUICK_BYTES)
+            reply = quick_reply(first)
             if reply is not None:
-                break
-            if not count:
-                raise self._lost("it closed the connection")
+                self.served += 1
+                return reply
+            count = len(first)
+            reply = parser.take(first) if count else None
+            while reply is None and count:
+                count = connected.recv_into(parser.room())
+                reply = parser.received(count) if count else parser.ended()
+        except OSError as error:
+            raise self._lost(str(error)) from error
+        if reply is None:
+            raise self._lost("it closed the connection")
         self.served += 1
         if parser.closes or not count:
             self.close()
