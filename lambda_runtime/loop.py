@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 
 EXIT_INIT_FAILED = 1
 _TRACE_ID = needle(contract.HEADER_TRACE_ID)
-_CONTENT_TYPE = needle("Content-Type")
 
 
 def run(client: RuntimeClient, handler: Handler | str) -> NoReturn:
@@ -39,7 +38,7 @@ def run(client: RuntimeClient, handler: Handler | str) -> NoReturn:
         _set_trace_id(invocation)
         try:
             context = LambdaContext(invocation)
-            event = codec.decode(invocation.body, invocation.reply.find(_CONTENT_TYPE))
+            event = codec.decode(invocation.body, invocation.content_type)
             body, content_type = codec.encode(handler(event, context))
         except Exception as error:  # noqa: BLE001  whatever a handler raises is its answer
             _fail(client, invocation, error)

@@ -79,7 +79,12 @@ class Connection:
         """Send a prepared head and its body; the hot path."""
         kept = self.served > 0
         try:
-            self._send(head, body)
+            if kept and len(body) < JOIN_BYTES:
+                reply = self._quick_exchange(head + body if body else head)
+                if reply is not None:
+                    return reply
+            else:
+                self._send(head, body)
             return self._receive()
         except ConnectionLost as lost:
             self.close()
@@ -126,6 +131,19 @@ class Connection:
 
     # --- The socket -------------------------------------------------------------------------
 
+    def _quick_exchange(self, request: bytes) -> Reply | None:
+        """One send and one read on the kept connection; None when the reply needs the parser."""
+        kept = self._connected()
+        try:
+            kept.sendall(request)
+        except OSError:
+            return None
+        try:
+            data = kept.recv(QUICK_BYTES)
+        except OSError as error:
+            raise self._lost(error) from error
+        return quick_reply(data) or self._receive_rest(data)
+
     def _send(self, head: bytes, body: bytes | memoryview) -> None:
         connected = self._connected()
         try:
@@ -137,30 +155,33 @@ class Connection:
             return  # an early refusal (413) may wait to be read; `_receive` will tell
 
     def _receive(self) -> Reply:
+        self._parser.reset()
+        try:
+            first = self._connected().recv(QUICK_BYTES)
+        except OSError as error:
+            raise self._lost(error) from error
+        return self._receive_rest(first)
+
+    def _receive_rest(self, first: bytes) -> Reply:
+        """The whole reply, of which `first` has come."""
         parser, connected = self._parser, self._connected()
         parser.reset()
         try:
-            first = connected.recv(QUICK_BYTES)
-            reply = quick_reply(first)
-            if reply is not None:
-                self.served += 1
-                return reply
             count = len(first)
             reply = parser.take(first) if count else None
             while reply is None and count:
                 count = connected.recv_into(parser.room())
                 reply = parser.received(count) if count else parser.ended()
         except OSError as error:
-            raise self._lost(str(error)) from error
+            raise self._lost(error, parser.fill) from error
         if reply is None:
-            raise self._lost("it closed the connection")
+            raise self._lost("it closed the connection", parser.fill)
         self.served += 1
         if parser.closes or not count:
             self.close()
         return reply
 
-    def _lost(self, why: str) -> ConnectionLost:
-        received = self._parser.fill
+    def _lost(self, why: object, received: int = 0) -> ConnectionLost:
         self.close()
         return ConnectionLost(f"no reply from {self.address}: {why}", received=received)
 
