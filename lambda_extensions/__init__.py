@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from lambda_extensions.events import InvokeEvent, ShutdownEvent, UnknownEvent
     from lambda_extensions.extension import Extension
     from lambda_extensions.flush import FlushPolicy
+    from lambda_extensions.internal import InternalExtension, on_sigterm
     from lambda_extensions.records import TelemetryRecord
     from lambda_extensions.telemetry import Buffering
 
@@ -31,6 +32,7 @@ __all__ = [
     "ExtensionClient",
     "ExtensionsApiError",
     "FlushPolicy",
+    "InternalExtension",
     "InvokeEvent",
     "LambdaExtensionsError",
     "NotInLambda",
@@ -41,6 +43,7 @@ __all__ = [
     "TelemetryRecord",
     "TelemetryUnsupported",
     "UnknownEvent",
+    "on_sigterm",
 ]
 
 if not TYPE_CHECKING:
@@ -51,6 +54,7 @@ if not TYPE_CHECKING:
         "ExtensionClient": "client",
         "ExtensionsApiError": "errors",
         "FlushPolicy": "flush",
+        "InternalExtension": "internal",
         "InvokeEvent": "events",
         "LambdaExtensionsError": "errors",
         "NotInLambda": "errors",
@@ -61,6 +65,7 @@ if not TYPE_CHECKING:
         "TelemetryRecord": "records",
         "TelemetryUnsupported": "errors",
         "UnknownEvent": "events",
+        "on_sigterm": "internal",
     }
 
     def __getattr__(name: str) -> object:

@@ -18,7 +18,7 @@ RUNTIMES = {
 }
 
 AFTER_RESPONSE = """
-from lambda_extensions.internal import InternalExtension
+from lambda_extensions import InternalExtension
 internal = InternalExtension("flush")
 waiting = []
 
@@ -34,7 +34,7 @@ def handler(event, context):
 """
 
 ON_SIGTERM = """
-from lambda_extensions.internal import on_sigterm
+from lambda_extensions import on_sigterm
 
 on_sigterm(lambda: print("closing the pool"))
 

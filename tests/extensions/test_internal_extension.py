@@ -9,8 +9,8 @@ from types import SimpleNamespace
 
 import pytest
 
+from lambda_extensions import InternalExtension
 from lambda_extensions.events import InvokeEvent
-from lambda_extensions.internal import InternalExtension
 from tests.support.scripted_api import HANG_UP, ScriptedApi, body_of, head_of, reply
 
 REGISTERED = reply("200 OK", "Lambda-Extension-Identifier: x", body="{}")

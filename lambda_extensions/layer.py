@@ -1,0 +1,179 @@
+"""Builds the layer that ships an extension: a zip that is the same for the same input, anywhere.
+
+    extensions/NAME      a sh launcher, 0755: finds a Python and becomes it
+    NAME/main.py         the extension; beside it its modules, its requirements and this SDK
+    NAME/python/         a Python to bring along, if there is one
+
+Lambda unpacks layers to /opt, which is read-only: bytecode is compiled here, unchecked.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import stat
+import subprocess
+import sys
+import tempfile
+import zipfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from lambda_extensions import launcher
+from lambda_extensions.errors import LambdaExtensionsError
+from lambda_runtime import contract
+
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+MAX_UNZIPPED_BYTES = 250 * 1024 * 1024
+ENTRY_POINTS = ("main.py", "__main__.py")
+LEFT_OUT = shutil.ignore_patterns("__pycache__", "*.pyc", ".git", ".venv", "*.dist-info")
+PLATFORMS = {"x86_64": "manylinux2014_x86_64", "arm64": "manylinux2014_aarch64"}
+_EPOCH = (1980, 1, 1, 0, 0, 0)
+_SDK = (Path(__file__).parent, Path(contract.__file__).parent)
+_COMPILED = re.compile(r"\.cpython-3(\d+)-([a-z0-9_]+)-.*\.so$")
+
+
+class CannotBuild(LambdaExtensionsError):
+    """Raised when a layer cannot be made of what was given; the text says why."""
+
+
+def build(
+    source: Path,
+    name: str,
+    output: Path,
+    *,
+    requirements: Path | None = None,
+    pythons: Sequence[str] = (),
+    arch: str = "x86_64",
+    bundled: Path | None = None,
+) -> list[str]:
+    """Write the layer to `output` and return warnings, one sentence each.
+
+    `source`: a file, or a directory with `main.py` or `__main__.py`; `pythons`: the versions
+    (`3.12`) it is for, this one's when empty; `arch`: `x86_64` or `arm64`; `bundled`: a directory
+    with `bin/python3` to bring along. Raises CannotBuild.
+    """
+    if not NAME.fullmatch(name):
+        raise CannotBuild(f"{name!r} cannot be an extension's name: letters, digits, . _ - are")
+    versions = pythons or (f"{sys.version_info[0]}.{sys.version_info[1]}",)
+    with tempfile.TemporaryDirectory(prefix="lambda-extensions-") as place:
+        root = Path(place)
+        code = root / name
+        _add_source(source, code)
+        for package in _SDK:
+            shutil.copytree(package, code / package.name, ignore=LEFT_OUT)
+        if requirements is not None:
+            _install(requirements, code, versions[0], arch)
+        warnings = [*_wrong_wheels(code, versions, arch)]
+        if bundled is not None:
+            _add_python(bundled, code / "python")
+            warnings += _compile_with(code / "python" / "bin" / "python3", code, root)
+        else:
+            warnings += _compile(code, root, versions)
+        _add_launcher(root, name, versions if pythons else ())
+        warnings += _sizes(root)
+        _zip(root, output)
+    return warnings
+
+
+def _add_source(source: Path, code: Path) -> None:
+    if source.is_file():
+        code.mkdir()
+        shutil.copyfile(source, code / "main.py")
+        return
+    entry = next((one for one in ENTRY_POINTS if (source / one).is_file()), None)
+    if entry is None:
+        raise CannotBuild(f"{source} is neither a file nor a directory with {ENTRY_POINTS[0]}")
+    shutil.copytree(source, code, ignore=LEFT_OUT)
+    (code / entry).rename(code / "main.py")
+
+
+def _install(requirements: Path, code: Path, version: str, arch: str) -> None:
+    command = [sys.executable, "-m", "pip", "install", "--quiet", "--target", str(code)]
+    command += ["--only-binary=:all:", "--platform", PLATFORMS[arch], "--platform", "any"]
+    command += ["--python-version", version, "--no-compile", "-r", str(requirements)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise CannotBuild(f"pip cannot install {requirements}: {done.stderr.strip()[-500:]}")
+    shutil.rmtree(code / "bin", ignore_errors=True)
+
+
+def _compile(code: Path, root: Path, versions: Sequence[str]) -> Iterator[str]:
+    """Bytecode for every version whose Python is here."""
+    own = f"{sys.version_info[0]}.{sys.version_info[1]}"
+    for version in versions:
+        python = sys.executable if version == own else shutil.which(f"python{version}")
+        if python is None:
+            yield f"python{version} is not here: no bytecode for it, each cold start compiles"
+        else:
+            yield from _compile_with(Path(python), code, root)
+
+
+def _compile_with(python: Path, code: Path, root: Path) -> Iterator[str]:
+    command = [str(python), "-m", "compileall", "-q", "-j", "1"]
+    command += ["--invalidation-mode", "unchecked-hash", "-s", str(root), "-p", "/opt", str(code)]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        problem = done.stdout.strip()[-300:] if done.returncode else ""
+    except OSError as error:
+        problem = str(error)
+    if problem:
+        yield f"not all is compiled by {python.name}, each cold start does: {problem}"
+
+
+def _wrong_wheels(code: Path, versions: Sequence[str], arch: str) -> Iterator[str]:
+    machine = {"x86_64": "x86_64", "arm64": "aarch64"}[arch]
+    for path in sorted(code.rglob("*.so")):
+        found = _COMPILED.search(path.name)
+        if found is None:
+            continue
+        place = path.relative_to(code)
+        missing = [one for one in versions if one != f"3.{found[1]}"]
+        if missing:
+            yield f"{place} is for Python 3.{found[1]} and not for {', '.join(missing)}"
+        if found[2] != machine:
+            yield f"{place} is for {found[2]} and not for {machine}"
+
+
+def _add_python(bundled: Path, place: Path) -> None:
+    if not os.access(bundled / "bin" / "python3", os.X_OK):
+        raise CannotBuild(f"{bundled} holds no bin/python3 that can be executed")
+    shutil.copytree(bundled, place, symlinks=True, ignore=shutil.ignore_patterns("__pycache__"))
+
+
+def _add_launcher(root: Path, name: str, versions: Sequence[str]) -> None:
+    (root / "extensions").mkdir()
+    path = root / "extensions" / name
+    path.write_text(launcher.SHELL.format(name=name), newline="\n")
+    path.chmod(0o755)
+    (root / name / "launch.py").write_text(
+        launcher.PYTHON.format(name=name, versions=tuple(versions)), newline="\n"
+    )
+
+
+def _sizes(root: Path) -> Iterator[str]:
+    size = sum(path.lstat().st_size for path in root.rglob("*") if not path.is_dir())
+    if size > MAX_UNZIPPED_BYTES:
+        yield f"{size >> 20} MB unzipped: all layers and the code may have 250 MB together"
+
+
+def _zip(root: Path, output: Path) -> None:
+    launchers = root / "extensions"
+    files = sorted(path for path in root.rglob("*") if path.is_symlink() or path.is_file())
+    with zipfile.ZipFile(output, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as layer:
+        for path in files:
+            entry = zipfile.ZipInfo(path.relative_to(root).as_posix(), _EPOCH)
+            entry.create_system = 3  # unix, whatever it is made on
+            entry.compress_type = zipfile.ZIP_DEFLATED
+            if path.is_symlink():
+                entry.external_attr = (stat.S_IFLNK | 0o777) << 16
+                layer.writestr(entry, str(path.readlink()))
+            else:
+                mode = 0o755 if path.parent == launchers or _is_executable(path) else 0o644
+                entry.external_attr = (stat.S_IFREG | mode) << 16
+                layer.writestr(entry, path.read_bytes())
+
+
+def _is_executable(path: Path) -> bool:
+    return os.name == "posix" and bool(path.stat().st_mode & 0o100)

@@ -1,0 +1,305 @@
+"""The layer that `build` makes, what `check` says of layers, and `run`."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+import stat
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from lambda_extensions.cli import main, unpack
+from lambda_extensions.layer import CannotBuild, build
+from lambda_extensions.layer_check import check
+from rapid_mock import LocalLambda
+from tests.support.command_line import write_code, write_executable
+
+EXTENSION = """
+import sys
+import helper
+from lambda_extensions import Extension
+
+extension = Extension()
+
+@extension.on_invoke
+def invoked(event):
+    print(helper.WORD, "from", extension.name, "in", sys.flags.no_site, flush=True)
+
+if __name__ == "__main__":
+    extension.run()
+"""
+OWN_VERSION = f"{sys.version_info[0]}.{sys.version_info[1]}"
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    write_code(tmp_path / "src", EXTENSION, "main.py")
+    write_code(tmp_path / "src", "WORD = 'hello'\n", "helper.py")
+    write_code(tmp_path / "src" / "__pycache__", "junk", "stale.py")
+    return tmp_path / "src"
+
+
+@pytest.fixture
+def bare_python(tmp_path: Path) -> Path:
+    """A Python to bundle that has no site-packages, and so none of our packages."""
+    text = f'#!/bin/sh\nexec {sys.executable} -S -E "$@"\n'
+    write_executable(tmp_path / "bare" / "bin" / "python3.x", text)
+    (tmp_path / "bare" / "bin" / "python3").symlink_to("python3.x")
+    return tmp_path / "bare"
+
+
+def entries(layer: Path) -> dict[str, int]:
+    with zipfile.ZipFile(layer) as archive:
+        return {entry.filename: entry.external_attr >> 16 for entry in archive.infolist()}
+
+
+def test_layer_has_launcher_code_and_sdk(source: Path, tmp_path: Path) -> None:
+    """extensions/ holds the launcher alone, executable; code, SDK and bytecode are beside it."""
+    assert build(source, "shipper", tmp_path / "layer.zip") == []
+    found = entries(tmp_path / "layer.zip")
+    assert [name for name in found if name.startswith("extensions/")] == ["extensions/shipper"]
+    assert found["extensions/shipper"] == stat.S_IFREG | 0o755
+    assert found["shipper/main.py"] == stat.S_IFREG | 0o644
+    assert "shipper/helper.py" in found
+    assert "shipper/lambda_extensions/extension.py" in found
+    assert "shipper/lambda_runtime/transport.py" in found
+    tag = f"cpython-{sys.version_info[0]}{sys.version_info[1]}"
+    assert f"shipper/__pycache__/main.{tag}.pyc" in found
+    assert not [name for name in found if "stale" in name or "rapid_mock" in name]
+
+
+def test_bytecode_is_not_compared_with_its_source(source: Path, tmp_path: Path) -> None:
+    """Bytecode is unchecked-hash: /opt is read-only and its times are those of the zip."""
+    build(source, "shipper", tmp_path / "layer.zip")
+    with zipfile.ZipFile(tmp_path / "layer.zip") as archive:
+        codes = [archive.read(name) for name in archive.namelist() if name.endswith(".pyc")]
+    assert len(codes) > 20
+    assert {code[4:8] for code in codes} == {b"\x01\0\0\0"}
+
+
+def test_same_input_gives_the_same_bytes(source: Path, tmp_path: Path) -> None:
+    """Time, place and umask leave no trace in the zip."""
+    digests = set()
+    for number in range(2):
+        before = os.umask(0o077 if number else 0o022)
+        try:
+            os.utime(source / "helper.py", (number * 10**9, number * 10**9))
+            build(source, "shipper", tmp_path / f"{number}.zip")
+        finally:
+            os.umask(before)
+        digests.add(hashlib.sha256((tmp_path / f"{number}.zip").read_bytes()).hexdigest())
+    assert len(digests) == 1
+
+
+def test_layer_runs_without_any_package_of_ours(
+    source: Path, bare_python: Path, tmp_path: Path
+) -> None:
+    """Unzipped somewhere, with a bundled bare Python, the extension works under its file's name."""
+    layer = tmp_path / "layer.zip"
+    assert build(source, "shipper", layer, bundled=bare_python) == []
+    assert entries(layer)["shipper/python/bin/python3"] == stat.S_IFLNK | 0o777
+    unpack(layer, tmp_path / "opt")
+    assert run(tmp_path) == "hello from shipper in 1"
+
+
+def test_layer_runs_on_the_python_of_the_function(source: Path, tmp_path: Path) -> None:
+    """Without a bundled Python the launcher takes the one on PATH."""
+    build(source, "shipper", tmp_path / "layer.zip")
+    unpack(tmp_path / "layer.zip", tmp_path / "opt")
+    assert run(tmp_path) == "hello from shipper in 0"
+
+
+def run(tmp_path: Path) -> str:
+    """Invoke a function with the unpacked layer's extensions; returns the extension's line."""
+    code = write_code(tmp_path / "code", "def handler(event, context):\n    return event\n")
+    with LocalLambda(log_stream=io.BytesIO()) as local:
+        function = local.create_function(
+            "f", handler="app.handler", code=code, extensions=[tmp_path / "opt" / "extensions"]
+        )
+        logs = function.invoke({"a": 1}).logs
+    return next((line for line in logs.splitlines() if line.startswith("hello")), logs)
+
+
+def test_python_of_another_version_is_refused_with_a_sentence(source: Path, tmp_path: Path) -> None:
+    """A layer for certain versions says so when the function has another."""
+    warnings = build(source, "shipper", tmp_path / "layer.zip", pythons=["3.99"])
+    assert warnings == [
+        "python3.99 is not here: no bytecode for it, each cold start compiles",
+    ]
+    unpack(tmp_path / "layer.zip", tmp_path / "opt")
+    log = io.BytesIO()
+    code = write_code(tmp_path / "code", "def handler(event, context):\n    return event\n")
+    with LocalLambda(log_stream=log) as local:
+        local.create_function(
+            "f", handler="app.handler", code=code, extensions=[tmp_path / "opt" / "extensions"]
+        ).invoke({})
+    sentence = f'extension "shipper" needs Python 3.99, this is {OWN_VERSION}'
+    assert f"lambda_extensions: {sentence}\n" in log.getvalue().decode()
+
+
+def test_function_without_python_is_told(source: Path, tmp_path: Path) -> None:
+    """Where there is no Python at all the launcher says what to do, and exits with 1."""
+    build(source, "shipper", tmp_path / "layer.zip")
+    unpack(tmp_path / "layer.zip", tmp_path / "opt")
+    if Path("/var/lang/bin/python3").exists():
+        pytest.skip("this is a Lambda image, which has a Python")
+    log = io.BytesIO()
+    code = write_code(tmp_path / "code", "def handler(event, context):\n    return event\n")
+    with LocalLambda(log_stream=log) as local:
+        local.create_function(
+            "f",
+            handler="app.handler",
+            code=code,
+            extensions=[tmp_path / "opt" / "extensions"],
+            environment={"PATH": "/nowhere"},
+        ).invoke({})
+    assert 'extension "shipper" needs a Python, and this function has none' in (
+        log.getvalue().decode()
+    )
+
+
+def wheel(directory: Path, name: str, files: dict[str, str]) -> None:
+    """A minimal wheel."""
+    info = f"{name}-1.0.dist-info"
+    metadata = {
+        f"{info}/METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n",
+        f"{info}/WHEEL": "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+    }
+    record = "".join(f"{path},,\n" for path in [*files, *metadata, f"{info}/RECORD"])
+    directory.mkdir(exist_ok=True)
+    with zipfile.ZipFile(directory / f"{name}-1.0-py3-none-any.whl", "w") as archive:
+        for path, text in {**files, **metadata, f"{info}/RECORD": record}.items():
+            archive.writestr(path, text)
+
+
+def test_requirements_are_in_the_layer(
+    source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """-r installs beside the code; a wheel for another Python or machine is warned of."""
+    machine = "cpython-37-powerpc-linux-gnu.so"
+    wheel(tmp_path / "wheels", "sender", {"sender.py": "", f"_fast.{machine}": ""})
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path / "wheels"))
+    (tmp_path / "requirements.txt").write_text("sender\n")
+    layer = tmp_path / "layer.zip"
+    warnings = build(
+        source, "shipper", layer, requirements=tmp_path / "requirements.txt", arch="arm64"
+    )
+    assert "shipper/sender.py" in entries(layer)
+    assert warnings == [
+        f"_fast.{machine} is for Python 3.7 and not for {OWN_VERSION}",
+        f"_fast.{machine} is for powerpc and not for aarch64",
+    ]
+    (tmp_path / "requirements.txt").write_text("nobody-has-this\n")
+    with pytest.raises(CannotBuild, match=r"^pip cannot install .*nobody-has-this"):
+        build(source, "shipper", layer, requirements=tmp_path / "requirements.txt")
+
+
+@pytest.mark.parametrize(
+    ("name", "what", "text"),
+    [
+        ("a/b", "src", "'a/b' cannot be an extension's name"),
+        ("", "src", "'' cannot be an extension's name"),
+        ("fine", "nowhere", "is neither a file nor a directory with main.py"),
+        ("fine", "src/__pycache__", "is neither a file nor a directory with main.py"),
+    ],
+)
+def test_what_cannot_be_built(
+    source: Path, tmp_path: Path, name: str, what: str, text: str
+) -> None:
+    """A name that is none and a source without an entry are refused with a sentence."""
+    assert source.exists()
+    with pytest.raises(CannotBuild, match=text):
+        build(tmp_path / what, name, tmp_path / "layer.zip")
+
+
+def foreign(tmp_path: Path, *files: tuple[str, int, bytes]) -> Path:
+    path = tmp_path / "foreign.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, mode, content in files:
+            entry = zipfile.ZipInfo(name)
+            entry.external_attr = (stat.S_IFREG | mode) << 16 if mode else 0x20  # DOS: archive
+            archive.writestr(entry, content)
+    return path
+
+
+ELF_ARM = b"\x7fELF" + bytes(14) + b"\xb7\0" + bytes(8)
+
+
+@pytest.mark.parametrize(
+    ("file", "finding"),
+    [
+        (("extensions/x", 0o644, b"#!/bin/sh\n"), "error: extensions/x: is not executable; "),
+        (
+            ("extensions/x", 0, b"#!/bin/sh\n"),
+            "error: extensions/x: has no unix mode (zipped on Windows?); ",
+        ),
+        (
+            ("extensions/x", 0o755, b"#!/bin/sh\r\n"),
+            "error: extensions/x: has Windows line ends after #!; ",
+        ),
+        (
+            ("extensions/README", 0o755, b"hello"),
+            "error: extensions/README: is neither a script with #! nor a binary, ",
+        ),
+        (("extensions/x", 0o755, ELF_ARM), "error: extensions/x: is for arm64, not for x86_64; "),
+        (
+            ("extensions/x", 0o755, b"#!/opt/py/bin/python3\n"),
+            "warning: extensions/x: needs /opt/py/bin/python3, which this layer does not hold; ",
+        ),
+        (
+            ("extensions/x", 0o755, b"#!/usr/bin/env python3\n"),
+            "warning: extensions/x: needs python3, which only functions of that language have",
+        ),
+        (
+            ("extensions/x", 0o755, b"#!/home/ada/.venv/bin/thing\n"),
+            "error: extensions/x: needs /home/ada/.venv/bin/thing, which Lambda's images do not",
+        ),
+        (
+            ("mine/extensions/x", 0o755, b"#!/bin/sh\n"),
+            "error: layer: holds no extension (mine/extensions/x is too deep); ",
+        ),
+        (("../x", 0o644, b""), "error: ../x: leaves /opt; "),
+    ],
+)
+def test_what_check_finds(tmp_path: Path, file: tuple[str, int, bytes], finding: str) -> None:
+    """Each thing that fails in Lambda is found, with its reason and a mend."""
+    good = ("extensions/good", 0o755, b"#!/bin/sh\n")
+    files = [file] if "too deep" in finding else [good, file]
+    (found,) = check(foreign(tmp_path, *files), "x86_64")
+    assert str(found).startswith(finding)
+    assert found.mend
+
+
+def test_too_many_extensions(tmp_path: Path) -> None:
+    """An eleventh extension fails the init phase."""
+    files = [(f"extensions/x{number}", 0o755, b"#!/bin/sh\n") for number in range(11)]
+    (found,) = check(foreign(tmp_path, *files))
+    assert found.reason == "holds 11 extensions, Lambda allows 10"
+
+
+def test_command_line(source: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """build writes the zip, and check finds nothing in it; what cannot be is exit code 2."""
+    layer = str(tmp_path / "layer.zip")
+    assert main(["build", str(source), "--name", "shipper", "-o", layer]) == 0
+    assert main(["check", layer]) == 0
+    assert capsys.readouterr().out == ""
+    bad = foreign(tmp_path, ("extensions/x", 0o644, b"#!/bin/sh\n"))
+    assert main(["check", str(bad)]) == 1
+    assert capsys.readouterr().out.startswith("error: extensions/x: is not executable; chmod +x")
+    assert main(["check", str(tmp_path / "nowhere.zip")]) == 2
+    assert main(["build", str(tmp_path / "nowhere")]) == 2
+    assert main(["check", str(source / "main.py")]) == 2
+    assert "lambda_extensions: File is not a zip file\n" in capsys.readouterr().err
+
+
+def test_run(source: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """run starts the extension beside a stub function, as a layer would."""
+    assert main(["run", str(source), "--name", "shipper", "-e", '{"a": 1}']) == 0
+    captured = capfd.readouterr()
+    assert captured.out.strip() == '{"a": 1}'
+    assert "hello from shipper in 0\n" in captured.err
