@@ -204,8 +204,9 @@ class Connection:
         return self._socket
 
     def _connect(self) -> sockets.socket:
+        host = self.host.encode()  # text would load the IDNA codec, and with it `re` and `enum`
         try:
-            found = sockets.getaddrinfo(self.host, self.port, 0, sockets.SOCK_STREAM)
+            found = sockets.getaddrinfo(host, self.port, 0, sockets.SOCK_STREAM)
         except OSError as error:
             raise ConnectionLost(f"cannot resolve {self.host}: {error}") from error
         reason: OSError | None = None
