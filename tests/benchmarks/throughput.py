@@ -76,8 +76,13 @@ def run(options: Options) -> list[Target]:
 def compare(rie: Path, options: Options, cores: str) -> float:
     """Print the table of one placement; returns the ratio of the rates."""
     warm, count = (5, 50) if options.smoke else (WARM, COUNT)
-    core, _ = core_pair(cores)
-    with pinned(core), start_rapid_mock() as our_port, start_rie(rie) as rie_port:
+    load_core, server_core = core_pair(cores)
+    with (
+        pinned(server_core),
+        start_rapid_mock() as our_port,
+        start_rie(rie) as rie_port,
+        pinned(load_core),
+    ):
         load = partial(load_in_c if has_compiler() else load_in_python, warm=warm, count=count)
         measurements = {RAPID_MOCK: partial(load, our_port), RIE: partial(load, rie_port)}
         rounds = options.round_count(ROUNDS)
@@ -91,7 +96,11 @@ def compare(rie: Path, options: Options, cores: str) -> float:
         ]
         for name in samples
     ]
-    place = {"one": "everything on one core", "free": "not pinned", "two": "not pinned"}[cores]
+    place = {
+        "one": "everything on one core",
+        "two": "the caller on a core of its own",
+        "free": "not pinned",
+    }[cores]
     generator = "C" if has_compiler() else "Python"
     title = f"throughput: 99 B, one caller ({generator}), {count} x {rounds} rounds, {place}"
     header = ["server", "rps", "p50 us", "p99 us", "rps/RIE", "p50/RIE", "p99/RIE"]
