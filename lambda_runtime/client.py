@@ -27,12 +27,16 @@ class Invocation:
     Other headers are read when they are asked for; `body` is valid until the next request.
     """
 
-    __slots__ = ("body", "reply", "request_id")
+    __slots__ = ("reply", "request_id")
 
     def __init__(self, request_id: str, reply: Reply) -> None:
         self.request_id = request_id
         self.reply = reply
-        self.body = reply.body
+
+    @property
+    def body(self) -> memoryview | bytes:
+        """The event's bytes."""
+        return self.reply.body
 
     @property
     def content_type(self) -> str | None:
@@ -80,7 +84,7 @@ class RuntimeClient:
             content_type.encode(),
             rest,
             len(body),
-            _echo(invocation),
+            _echo(invocation) if _INVOCATION_ID in invocation.reply.lower else b"",
         )
         reply = self._connection.exchange(head, body)
         if reply.status != 202:
@@ -156,8 +160,6 @@ def _request_id(reply: Reply) -> str:
 
 def _echo(invocation: Invocation) -> bytes:
     """The invocation id goes back as it came (managed instances have one)."""
-    if _INVOCATION_ID not in invocation.reply.lower:
-        return b""
     identifier = invocation.reply.find(_INVOCATION_ID)
     if not identifier:
         return b""

@@ -38,7 +38,7 @@ def run(client: RuntimeClient, handler: Handler | str) -> NoReturn:
         _set_trace_id(invocation)
         try:
             context = LambdaContext(invocation)
-            event = codec.decode(invocation.body, invocation.content_type)
+            event = codec.decode(invocation.reply.body, invocation.content_type)
             body, content_type = codec.encode(handler(event, context))
         except Exception as error:  # noqa: BLE001  whatever a handler raises is its answer
             _fail(client, invocation, error)

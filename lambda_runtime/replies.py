@@ -54,7 +54,7 @@ def quick_reply(data: bytes) -> Reply | None:
     by its end, which saves 3 us more.
     """
     if data.endswith(_ACCEPTED) and data.startswith(_STATUS_202) and b"onnection:" not in data:
-        return Reply(202, _STATUS_202, b'{"status":"OK"}\n')
+        return _ACCEPTED_REPLY
     end = data.find(b"\r\n\r\n")
     start = data.find(b"\r\nContent-Length: ", 0, end)
     if start < 0 or data[:10] != b"HTTP/1.1 2":
@@ -63,9 +63,11 @@ def quick_reply(data: bytes) -> Reply | None:
     if not digits.isdigit() or len(data) != end + 4 + int(digits):
         return None
     reply = Reply(int(data[9:12]), data[: end + 2], data[end + 4 :])
-    if b"\r\nconnection:" in reply.lower or b"\r\ntransfer-encoding:" in reply.lower:
-        return None
-    return reply
+    lower = reply.lower
+    return None if b"\r\nconnection:" in lower or b"\r\ntransfer-" in lower else reply
+
+
+_ACCEPTED_REPLY = Reply(202, _STATUS_202, b'{"status":"OK"}\n')
 
 
 class ReplyParser:

@@ -77,18 +77,23 @@ class Connection:
 
     def exchange(self, head: bytes, body: bytes | memoryview = b"") -> Reply:
         """Send a prepared head and its body; the hot path."""
-        kept = self.served > 0
+        kept = self._socket if self.served else None
         try:
-            if kept and len(body) < JOIN_BYTES:
-                reply = self._quick_exchange(head + body if body else head)
-                if reply is not None:
-                    return reply
-            else:
+            if kept is None or len(body) >= JOIN_BYTES:
                 self._send(head, body)
-            return self._receive()
+                return self._receive()
+            try:
+                kept.sendall(head + body if body else head)
+            except OSError:
+                return self._receive()  # an early refusal may wait to be read
+            data = kept.recv(QUICK_BYTES)
+            return quick_reply(data) or self._receive_rest(data)
+        except OSError:
+            if kept is None:
+                raise
+            self.close()  # a reset, before any byte of reply
         except ConnectionLost as lost:
-            self.close()
-            if not kept or lost.received:
+            if kept is None or lost.received:
                 raise
         self._send(head, body)
         reply = self._receive()
@@ -130,19 +135,6 @@ class Connection:
         return self._receive()
 
     # --- The socket -------------------------------------------------------------------------
-
-    def _quick_exchange(self, request: bytes) -> Reply | None:
-        """One send and one read on the kept connection; None when the reply needs the parser."""
-        kept = self._connected()
-        try:
-            kept.sendall(request)
-        except OSError:
-            return None
-        try:
-            data = kept.recv(QUICK_BYTES)
-        except OSError as error:
-            raise self._lost(error) from error
-        return quick_reply(data) or self._receive_rest(data)
 
     def _send(self, head: bytes, body: bytes | memoryview) -> None:
         connected = self._connected()
