@@ -34,7 +34,7 @@ def load(text: str) -> Any:
     if text and text[0] not in " \t\r\n\ufeff":
         try:
             value, end = _scan(text, 0)
-        except StopIteration:
+        except (StopIteration, SystemError):  # the latter on 3.11, while json is not loaded
             end = -1
         if end == len(text):
             return value

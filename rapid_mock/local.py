@@ -71,7 +71,11 @@ class Function:
 
         Raises ServiceError (TooManyRequests, ResourceNotFound ...) when the service refuses.
         """
-        payload = event if isinstance(event, bytes) else json.dumps(event or {}).encode()
+        payload = (
+            event
+            if isinstance(event, bytes)
+            else json.dumps({} if event is None else event).encode()
+        )
         context = None if client_context is None else json.dumps(client_context)
         request = InvokeRequest(
             str(uuid.uuid4()),
