@@ -58,7 +58,7 @@ class Delivery:
         wish: TelemetryHandler,
         *,
         call: Callable[[BatchHandler, list[TelemetryRecord]], Any],
-        give_up: Callable[[Exception], Any],
+        give_up: Callable[[BaseException], Any],
         capacity: int = CAPACITY_BYTES,
     ) -> None:
         self.types = frozenset(wish.types)
@@ -166,10 +166,10 @@ class Delivery:
             attempt, pause = attempt + 1, min(longest, pause * 2)
         self.counters.delivered += len(records)
 
-    def _attempt(self, records: list[TelemetryRecord]) -> Exception | None:
+    def _attempt(self, records: list[TelemetryRecord]) -> BaseException | None:
         try:
             self._call(self._wish.handler, records)
-        except Exception as error:  # noqa: BLE001  the function does not pay for it
+        except BaseException as error:  # noqa: BLE001  not even sys.exit() may end this thread
             return error
         return None
 
@@ -183,7 +183,7 @@ class Delivery:
             return self._ends_at is None or time.monotonic() < self._ends_at
 
     def _drop(
-        self, records: list[TelemetryRecord], reason: str, error: Exception | None = None
+        self, records: list[TelemetryRecord], reason: str, error: BaseException | None = None
     ) -> None:
         self.counters.dropped += len(records)
         complain(f"{len(records)} telemetry records are lost: {reason}", error)

@@ -210,7 +210,7 @@ class Extension:
         from lambda_extensions.delivery import Delivery
         from lambda_extensions.intake import Intake
 
-        def leave(error: Exception) -> None:
+        def leave(error: BaseException) -> None:
             self._leave(client, error)
 
         if self._is_managed:
@@ -252,14 +252,14 @@ class Extension:
                 self._calls = Calls()
         self._calls.wait(result)
 
-    def _give_up(self, report: Callable[[Exception], None], error: Exception) -> NoReturn:
+    def _give_up(self, report: Callable[[BaseException], None], error: BaseException) -> NoReturn:
         try:
             report(error)
         except LambdaExtensionsError as refusal:
             complain(f'extension "{self.name}": {refusal}')
         raise SystemExit(EXIT_FAILED)
 
-    def _leave(self, client: ExtensionClient, error: Exception) -> NoReturn:
+    def _leave(self, client: ExtensionClient, error: BaseException) -> NoReturn:
         """Give up in another thread than `run`'s, which waits for the next event."""
         complain(f'extension "{self.name}" failed at telemetry', error)
         try:

@@ -52,7 +52,7 @@ class Intake:
         self._listener = TelemetryListener(self.accept, protocol)
         self._is_subscribed = self._has_ended = False
         self._changed = threading.Condition()
-        self._done: str | None = None
+        self._done: set[str] = set()
         self._reported: str | None = None
         self._latest: str | None = None
         self._invocations = 0
@@ -65,13 +65,14 @@ class Intake:
         body = subscription(self._types(), self._listener.destination, self._buffering)
         try:
             client.subscribe(body)
+            self._is_subscribed = True
         except (ExtensionsApiError, TelemetryUnsupported) as error:
-            self._listener.close()
             if self._strict:
                 raise
             complain(f"running without telemetry: {error}")
-        else:
-            self._is_subscribed = True
+        finally:
+            if not self._is_subscribed:
+                self._listener.close()
 
     def accept(self, records: list[TelemetryRecord], size: int) -> bool:
         """Take a batch of `size` bytes for all deliveries, or for none."""
@@ -87,6 +88,7 @@ class Intake:
         """Hold an invocation as long as the policies want; `rest`: seconds without one before."""
         self._invocations += 1
         self._latest = event.request_id
+        self._forget_others(event.request_id)
         if not self._is_subscribed:
             return
         waits = {
@@ -94,7 +96,7 @@ class Intake:
         }
         longest = min(max(waits.values()), event.remaining() * DEADLINE_SHARE)
         until = time.monotonic() + longest
-        if longest <= 0 or not self._wait(lambda: self._done == event.request_id, longest):
+        if longest <= 0 or not self._wait(lambda: event.request_id in self._done, longest):
             return
         for delivery, wait in waits.items():
             if wait:
@@ -135,8 +137,12 @@ class Intake:
             with self._changed:
                 if isinstance(record, PlatformReport):
                     self._reported = record.request_id
-                self._done = record.request_id
+                self._done.add(record.request_id)
                 self._changed.notify_all()
+
+    def _forget_others(self, request_id: str) -> None:
+        with self._changed:
+            self._done &= {request_id}
 
     def _wait(self, condition: Callable[[], bool], seconds: float) -> bool:
         with self._changed:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -35,7 +36,7 @@ def delivering(
     types: tuple[str, ...] = ("function",),
     on_failure: OnFailure = "retry",
     dead_letter: BatchHandler | None = None,
-    give_up: Callable[[Exception], None] = lambda _: None,
+    give_up: Callable[[BaseException], None] = lambda _: None,
     capacity: int = 100,
 ) -> Iterator[Delivery]:
     wish = TelemetryHandler(
@@ -150,7 +151,7 @@ def test_exit_gives_up() -> None:
         if not gate.is_set():
             raise ConnectionError("500")
 
-    def give_up(error: Exception) -> None:
+    def give_up(error: BaseException) -> None:
         reasons.append(str(error))
         gate.wait(5)
 
@@ -217,3 +218,38 @@ def test_retries_end_with_the_environment(capsys: pytest.CaptureFixture[str]) ->
         assert delivery.counters.dropped == 1
     assert len(attempts) >= 2
     assert "1 telemetry records are lost: the telemetry handler failed" in capsys.readouterr().err
+
+
+def test_handler_that_exits_its_thread_is_a_failure() -> None:
+    """sys.exit() in a handler is a failure like others: its records come again."""
+    seen: list[TelemetryRecord] = []
+    exits = iter([True])
+
+    def leaving(records: list[TelemetryRecord]) -> None:
+        if next(exits, False):
+            raise SystemExit(3)
+        seen.extend(records)
+
+    with delivering(leaving) as delivery:
+        delivery.add(lines("1"), 1)
+        assert delivery.flush(5.0)
+    assert texts(seen) == ["1"]
+
+
+def test_flaky_consumer_gets_everything_in_order() -> None:
+    """1,000 batches, a handler that fails three times in ten, a small backlog: all, in order."""
+    seen: list[Any] = []
+    dice = random.Random(1)
+
+    def flaky(records: list[TelemetryRecord]) -> None:
+        if dice.random() < 0.3:
+            raise ConnectionError("500")
+        seen.extend(texts(records))
+
+    with delivering(flaky, capacity=20_000) as delivery:
+        for number in range(1000):
+            eventually(lambda: delivery.has_room(100), "room")
+            delivery.add(lines(f"{number}a", f"{number}b", f"{number}c"), 100)
+    assert seen == [f"{number}{letter}" for number in range(1000) for letter in "abc"]
+    assert delivery.counters.delivered == 3000
+    assert delivery.counters.dropped == 0
