@@ -25,10 +25,10 @@ def invoke(_: bytes) -> bytes:
 def test_it_works_after_the_handler_has_returned(monkeypatch: pytest.MonkeyPatch) -> None:
     """after_response waits for the watched handler of the same invocation; then comes next."""
     order: list[str] = []
-    invoked, done = threading.Event(), threading.Event()
+    is_imported, done = threading.Event(), threading.Event()
 
     def begin(request: bytes) -> bytes:
-        invoked.set()
+        assert is_imported.wait(5)
         return invoke(request)
 
     def again(_: bytes) -> bytes:
@@ -49,7 +49,7 @@ def test_it_works_after_the_handler_has_returned(monkeypatch: pytest.MonkeyPatch
             order.append(event)
             return event
 
-        assert invoked.wait(5)
+        is_imported.set()
         handler("stale", SimpleNamespace(aws_request_id="r-0"))
         assert handler("handler", SimpleNamespace(aws_request_id="r-1")) == "handler"
         assert done.wait(5)
@@ -63,13 +63,17 @@ def test_raising_handler_sets_it_going_too(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """A handler that raises is finished as well, and a failing flush is told and no more."""
-    done = threading.Event()
+    is_imported, done = threading.Event(), threading.Event()
+
+    def begin(request: bytes) -> bytes:
+        assert is_imported.wait(5)
+        return invoke(request)
 
     def again(_: bytes) -> bytes:
         done.set()
         return HANG_UP
 
-    with ScriptedApi(REGISTERED, invoke, again) as api:
+    with ScriptedApi(REGISTERED, begin, again) as api:
         monkeypatch.setenv("AWS_LAMBDA_RUNTIME_API", api.address)
         internal = InternalExtension("flush")
 
@@ -81,6 +85,7 @@ def test_raising_handler_sets_it_going_too(
         def flush(_: InvokeEvent) -> None:
             raise OSError("nobody there")
 
+        is_imported.set()
         with pytest.raises(ValueError, match="no"):
             handler({}, SimpleNamespace(aws_request_id="r-1"))
         assert done.wait(5)
