@@ -2,32 +2,57 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Sequence
-from http import HTTPStatus
+from enum import Enum
 from typing import TYPE_CHECKING, Protocol
+
+from rapid_mock.http.response import Headers, ResponseWriter
 
 if TYPE_CHECKING:
     from rapid_mock.http.connection import Connection
 
-Headers = Sequence[tuple[str, str]]
-
-_REASONS = {status.value: status.phrase for status in HTTPStatus}
+__all__ = ["BodySink", "Endpoint", "Exchange", "Headers", "Request", "ResponseWriter"]
 
 
 class Request:
-    """The head of a request; header names are lower-cased, of repeated ones the first counts."""
+    """The head of a request.
 
-    __slots__ = ("headers", "http_version", "method", "params", "path", "query")
+    `path` is raw, `query` stands after its `?`. `headers` maps lower-cased names to values in
+    Latin-1, of repeated ones the first; `header_pairs` has them all, in the order they came.
+    `host` is the name the client asked for, None without one. `params` are the route's.
+    """
+
+    __slots__ = (
+        "header_pairs",
+        "headers",
+        "host",
+        "http_version",
+        "method",
+        "params",
+        "path",
+        "query",
+    )
 
     def __init__(
-        self, method: str, target: str, http_version: str, headers: dict[str, str]
+        self, method: str, target: str, http_version: str, header_pairs: list[tuple[str, str]]
     ) -> None:
         self.method = method
         self.http_version = http_version
-        self.headers = headers
+        self.header_pairs = header_pairs
+        self.headers = dict(reversed(header_pairs))
+        self.host = self.headers.get("host")
         self.params: dict[str, str] = {}
+        if not target.startswith("/"):
+            target = self._take_authority(target)
         self.path, _, self.query = target.partition("?")
+
+    def _take_authority(self, target: str) -> str:
+        """`http://host:port/path` names the host in place of the Host header (RFC 9112, 3.2.2)."""
+        _, found, rest = target.partition("://")
+        if not found:
+            return target
+        self.host, slash, path = rest.partition("/")
+        return "/" + path if slash else "/"
 
 
 class BodySink(Protocol):
@@ -44,7 +69,9 @@ class Endpoint(Protocol):
     """Answers the requests of one route.
 
     `head` is called at the end of the headers; a sink it returns takes the body, else the body is
-    collected and given to `complete`. A body above `max_body` bytes calls `too_large` at once.
+    collected and given to `complete`. A body above `max_body` bytes calls `too_large` at once,
+    which must answer. A body that ends too early, by a closed connection or broken framing, calls
+    `truncated`: of the sink if there is one. Once answered, an exchange hears of its body no more.
     """
 
     max_body: int
@@ -60,56 +87,93 @@ class Endpoint(Protocol):
     def truncated(self, exchange: Exchange) -> None: ...
 
 
-class Exchange:
-    """One request on its connection; answer it once, with `respond`.
+class Progress(Enum):
+    """How far the answer of an exchange is."""
 
-    `on_disconnect` is called once when the client goes away before the answer. An exchange that
-    does not survive a half-close (a parked poll) counts a client's EOF as going away.
+    UNANSWERED = "unanswered"
+    STREAMING = "streaming"
+    OVER = "over"
+
+
+class Exchange:
+    """One request on its connection; answer it once, with `respond` or `start_response`.
+
+    `on_disconnect` is called once when the client goes away before the answer's end; answering
+    afterwards is allowed and does nothing. An exchange that does not survive a half-close (a parked
+    poll) counts a client's EOF as going away.
     """
 
-    __slots__ = ("_connection", "is_answered", "on_disconnect", "request", "survives_half_close")
+    __slots__ = (
+        "_connection",
+        "on_disconnect",
+        "progress",
+        "request",
+        "survives_half_close",
+        "writer",
+    )
 
     def __init__(self, request: Request, connection: Connection) -> None:
         self.request = request
         self.on_disconnect: Callable[[], None] | None = None
         self.survives_half_close = True
-        self.is_answered = False
+        self.progress = Progress.UNANSWERED
+        self.writer: ResponseWriter | None = None
         self._connection = connection
 
+    @property
+    def is_answered(self) -> bool:
+        """Whether an answer has begun."""
+        return self.progress is not Progress.UNANSWERED
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the answer has ended."""
+        return self.progress is Progress.OVER
+
     def respond(self, status: int, headers: Headers, body: bytes = b"") -> None:
-        """Send the answer in one write; Content-Length, Date and Connection are added."""
-        if self.is_answered:
-            raise RuntimeError("this exchange has been answered")
-        self.is_answered = True
+        """Send the answer; Content-Length, Date and Connection are added.
+
+        Raises RuntimeError when an answer has begun.
+        """
+        self._require_unanswered()
         self._connection.answer(self, status, headers, body)
 
+    def start_response(
+        self, status: int, headers: Headers, trailers_announced: Sequence[str] = ()
+    ) -> ResponseWriter:
+        """Begin an answer whose body is written piece by piece, chunked (HTTP/1.0: until EOF).
 
-def render_head(status: int, headers: Headers, length: int, connection: str) -> bytes:
-    """The head of an answer; `connection` is empty, or the Connection header's value."""
-    lines = [f"HTTP/1.1 {status} {_REASONS.get(status, 'Unknown')}"]
-    lines += [f"{name}: {value}" for name, value in headers]
-    lines.append(f"Date: {_date()}")
-    if status not in (204, 304):
-        lines.append(f"Content-Length: {length}")
-    if connection:
-        lines.append(f"Connection: {connection}")
-    return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1", "replace")
+        `trailers_announced` are the names in its Trailer header. Raises RuntimeError when an
+        answer has begun.
+        """
+        self._require_unanswered()
+        if trailers_announced:
+            headers = [*headers, ("Trailer", ", ".join(trailers_announced))]
+        self.writer = self._connection.start_answer(self, status, headers)
+        return self.writer
 
+    def pause_reading(self) -> None:
+        """Take no more of this request's body from the client, but what has been read."""
+        self._connection.pause_body(self)
 
-_DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
-_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
-_last_date = (0, "")
+    def resume_reading(self) -> None:
+        """Go on with the body; its end and the answer's end do so by themselves."""
+        self._connection.resume_body(self)
 
+    def invite_body(self) -> None:
+        """Tell a client that waits for it to send the body (100 Continue)."""
+        self._connection.invite_body(self)
 
-def _date() -> str:
-    """The Date header, made once a second; names are English whatever the locale."""
-    global _last_date  # noqa: PLW0603  one value for the process, by design
-    second = int(time.time())
-    if _last_date[0] != second:
-        now = time.gmtime(second)
-        text = (
-            f"{_DAYS[now.tm_wday]}, {now.tm_mday:02d} {_MONTHS[now.tm_mon - 1]} {now.tm_year} "
-            f"{now.tm_hour:02d}:{now.tm_min:02d}:{now.tm_sec:02d} GMT"
-        )
-        _last_date = (second, text)
-    return _last_date[1]
+    def cut(self) -> None:
+        """End a streaming answer so that its client sees that it is incomplete."""
+        self._connection.cut_answer(self)
+
+    def vanish(self) -> None:
+        """Tell, once, that the client went away before the answer's end."""
+        callback, self.on_disconnect = self.on_disconnect, None
+        if callback is not None and not self.is_over:
+            callback()
+
+    def _require_unanswered(self) -> None:
+        if self.is_answered:
+            raise RuntimeError("this exchange has been answered")

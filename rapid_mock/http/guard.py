@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from ipaddress import ip_address
 from urllib.parse import urlsplit
+
+_HOST = re.compile(r"(?:\[([^\[\]]*)\]|([^:\[\]]*))(?::\d*)?")
+_REMEMBERED_HOSTS = 100
 
 
 class Guard:
@@ -17,28 +21,31 @@ class Guard:
         self._allowed = frozenset(name.lower() for name in allowed)
         self._known: dict[str, bool] = {}
 
-    def refusal(self, headers: dict[str, str]) -> str | None:
-        """One sentence that says why this request is refused, or None."""
-        host = headers.get("host")
+    def refusal(self, host: str | None, headers: dict[str, str]) -> str | None:
+        """One sentence that says why this request is refused, or None.
+
+        `host` is None where a request needs none (HTTP/1.0).
+        """
         if host is not None and not self._is_known(host):
             return f"host {host!r} is not a loopback name; allow it with --allow-host"
-        if headers.get("sec-fetch-site") == "cross-site":
+        if headers.get("sec-fetch-site", "").lower() == "cross-site":
             return "requests of other web sites are refused"
         origin = headers.get("origin")
-        if origin is not None and not self._is_local(urlsplit(origin).hostname or ""):
+        if origin is not None and not self._is_local(_origin_host(origin)):
             return f"requests of the web site {origin!r} are refused"
         return None
 
     def _is_known(self, host: str) -> bool:
         known = self._known.get(host)
         if known is None:
-            known = self._is_local(_without_port(host))
-            if len(self._known) < 100:
+            parts = _HOST.fullmatch(host)
+            known = parts is not None and self._is_local(parts[1] or parts[2] or "")
+            if len(self._known) < _REMEMBERED_HOSTS:
                 self._known[host] = known
         return known
 
     def _is_local(self, name: str) -> bool:
-        name = name.lower().rstrip(".")
+        name = name.lower().removesuffix(".")
         if name == "localhost" or name.endswith(".localhost") or name in self._allowed:
             return True
         try:
@@ -47,7 +54,8 @@ class Guard:
             return False
 
 
-def _without_port(host: str) -> str:
-    if host.startswith("["):
-        return host[1:].partition("]")[0]
-    return host.rpartition(":")[0] if host.count(":") == 1 else host
+def _origin_host(origin: str) -> str:
+    try:
+        return urlsplit(origin).hostname or ""
+    except ValueError:
+        return ""

@@ -6,6 +6,7 @@ one raw segment, which is percent-decoded afterwards: boto3 sends ARNs with thei
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import unquote
 
@@ -25,55 +26,52 @@ class NotFound(NamedTuple):
 
 
 class MethodNotAllowed(NamedTuple):
-    """The path exists, for the methods in `allow`."""
+    """The path exists, for the methods in `allow` (`"GET, PUT"`)."""
 
     allow: str
 
 
 class _Template(NamedTuple):
-    segments: tuple[str, ...]
-    methods: dict[str, Endpoint]
-
-    def match(self, segments: list[str]) -> dict[str, str] | None:
-        params = {}
-        for expected, segment in zip(self.segments, segments, strict=True):
-            if expected.startswith("{"):
-                params[expected[1:-1]] = unquote(segment)
-            elif expected != segment:
-                return None
-        return params
+    pattern: re.Pattern[str]
+    method: str
+    endpoint: Endpoint
 
 
 class Router:
-    """Templates by their text; those without names are found by one look-up."""
+    """Templates without names are found by one look-up, the others by their number of segments.
+
+    Of several templates that fit a path the one without names wins, then the one added first.
+    """
 
     def __init__(self) -> None:
         self._exact: dict[str, dict[str, Endpoint]] = {}
-        self._templates: dict[str, _Template] = {}
+        self._templates: dict[int, list[_Template]] = {}
 
-    def add(self, method: str, template: str, endpoint: Endpoint) -> None:
-        """Serve `method` on `template` (`/a/{name}/b`) by `endpoint`."""
+    def add(self, operation_method: str, template: str, endpoint: Endpoint) -> None:
+        """Serve `operation_method` on `template` (`/a/{name}/b`) by `endpoint`."""
         if "{" not in template:
-            self._exact.setdefault(template, {})[method] = endpoint
+            self._exact.setdefault(template, {})[operation_method] = endpoint
             return
-        known = self._templates.setdefault(template, _Template(tuple(template.split("/")), {}))
-        known.methods[method] = endpoint
+        pattern = re.compile("/".join(_segment_pattern(text) for text in template.split("/")))
+        known = self._templates.setdefault(template.count("/"), [])
+        known.append(_Template(pattern, operation_method, endpoint))
 
     def resolve(self, method: str, path: str) -> Route | NotFound | MethodNotAllowed:
         """Find the endpoint for a raw path without its query."""
-        methods = self._exact.get(path)
-        params: dict[str, str] | None = {}
-        if methods is None:
-            segments = path.split("/")
-            for template in self._templates.values():
-                if len(template.segments) == len(segments):
-                    params = template.match(segments)
-                    if params is not None:
-                        methods = template.methods
-                        break
-        if methods is None or params is None:
-            return NotFound()
-        endpoint = methods.get(method)
-        if endpoint is None:
-            return MethodNotAllowed(", ".join(sorted(methods)))
-        return Route(endpoint, params)
+        exact = self._exact.get(path, {})
+        if method in exact:
+            return Route(exact[method], {})
+        allowed = set(exact)
+        for template in self._templates.get(path.count("/"), ()):
+            found = template.pattern.fullmatch(path)
+            if found is None:
+                continue
+            if template.method == method:
+                params = {name: unquote(text) for name, text in found.groupdict().items()}
+                return Route(template.endpoint, params)
+            allowed.add(template.method)
+        return MethodNotAllowed(", ".join(sorted(allowed))) if allowed else NotFound()
+
+
+def _segment_pattern(text: str) -> str:
+    return f"(?P<{text[1:-1]}>[^/]*)" if text.startswith("{") else re.escape(text)

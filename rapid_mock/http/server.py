@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import traceback
 from collections.abc import Callable
 
 from rapid_mock.http.connection import Connection
-from rapid_mock.http.exchange import BodySink, Endpoint, Exchange, Headers, Request
+from rapid_mock.http.exchange import BodySink, Endpoint, Exchange, Headers, Request, ResponseWriter
 from rapid_mock.http.guard import Guard
+from rapid_mock.http.incoming import Site
 from rapid_mock.http.router import Router
 
 __all__ = [
@@ -19,7 +21,11 @@ __all__ = [
     "Headers",
     "HttpServer",
     "Request",
+    "ResponseWriter",
 ]
+
+BACKLOG = 1024
+FLUSH_SECONDS = 1.0
 
 
 class Buffered:
@@ -49,6 +55,41 @@ class Buffered:
         """Nobody is left to answer."""
 
 
+class Connections:
+    """The open connections of a listener."""
+
+    def __init__(self) -> None:
+        self._open: set[Connection] = set()
+        self._emptied = asyncio.Event()
+        self._is_closed = False
+
+    def add(self, connection: Connection) -> None:
+        self._open.add(connection)
+        if self._is_closed:  # it was accepted just before
+            connection.abort()
+
+    def remove(self, connection: Connection) -> None:
+        self._open.discard(connection)
+        if not self._open:
+            self._emptied.set()
+
+    async def close(self) -> None:
+        """Close them all, at last those whose client does not read."""
+        self._is_closed = True
+        for connection in tuple(self._open):
+            connection.close()
+        await self._wait(FLUSH_SECONDS)
+        for connection in tuple(self._open):
+            connection.abort()
+        await self._wait(FLUSH_SECONDS)
+
+    async def _wait(self, seconds: float) -> None:
+        self._emptied.clear()
+        if self._open:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._emptied.wait(), seconds)
+
+
 class HttpServer:
     """Serves a router on one address; `on_error` hears of faults in endpoints."""
 
@@ -59,26 +100,24 @@ class HttpServer:
         allowed_hosts: frozenset[str] = frozenset(),
         on_error: Callable[[BaseException], None] = traceback.print_exception,
     ) -> None:
-        self._router = router
-        self._guard = Guard(allowed_hosts)
-        self._on_error = on_error
-        self._connections: set[Connection] = set()
+        self._site = Site(router, Guard(allowed_hosts), on_error)
+        self._connections = Connections()
         self._server: asyncio.Server | None = None
         self.address = ("", 0)
 
     async def start(self, host: str = "127.0.0.1", port: int = 0) -> None:
         """Listen; port 0 takes a free one. Raises OSError when the address cannot be had."""
-        self._server = await asyncio.get_running_loop().create_server(self._accept, host, port)
+        loop = asyncio.get_running_loop()
+        self._server = await loop.create_server(self._accept, host, port, backlog=BACKLOG)
         bound = self._server.sockets[0].getsockname()
         self.address = (bound[0], bound[1])
 
     async def close(self) -> None:
-        """Stop listening and close every connection."""
+        """Stop listening, then close every connection: what is written gets one second to leave."""
         if self._server is not None:
             self._server.close()
-        for connection in list(self._connections):
-            connection.close()
-        await asyncio.sleep(0)
+            self._server = None
+        await self._connections.close()
 
     def _accept(self) -> Connection:
-        return Connection(self._router, self._guard, self._connections, self._on_error)
+        return Connection(self._site, self._connections)

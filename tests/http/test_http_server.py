@@ -1,107 +1,22 @@
 from __future__ import annotations
 
 import http.client
-import socket
-import threading
-from collections.abc import Iterator
 
 import pytest
 import requests
 
 from rapid_mock.http.router import Router
 from rapid_mock.http.server import Buffered, Exchange
+from tests.support.http_far_side import FarSide
 from tests.support.raw_http import RawClient, ServerThread
-
-PLAIN = [("Content-Type", "text/plain")]
-Pairs = list[tuple[str, str]]
-
-
-class Far:
-    """The far side: echoes, parks, takes streams, fails."""
-
-    def __init__(self) -> None:
-        self.parked: list[Exchange] = []
-        self.vanished = threading.Event()
-        self.truncated = threading.Event()
-        self.chunks: list[bytes] = []
-        self.trailers: list[tuple[str, str]] = []
-
-    def router(self) -> Router:
-        router = Router()
-        router.add("POST", "/echo/{name}", Buffered(_echo, max_body=1000))
-        router.add("GET", "/park", Buffered(self._park))
-        router.add("GET", "/fail", Buffered(_fail))
-        router.add("POST", "/stream", StreamEndpoint(self))
-        return router
-
-    def _park(self, exchange: Exchange, _body: bytes) -> None:
-        exchange.survives_half_close = "survive" in exchange.request.query
-        exchange.on_disconnect = self.vanished.set
-        self.parked.append(exchange)
-
-
-def _echo(exchange: Exchange, body: bytes) -> None:
-    exchange.respond(200, PLAIN, exchange.request.params["name"].encode() + b"=" + body)
-
-
-def _fail(_exchange: Exchange, _body: bytes) -> None:
-    raise RuntimeError("a fault of ours")
-
-
-class StreamEndpoint:
-    max_body = 1000
-
-    def __init__(self, far: Far) -> None:
-        self._far = far
-
-    def head(self, exchange: Exchange) -> StreamSink:
-        return StreamSink(self._far, exchange)
-
-    def complete(self, _exchange: Exchange, _body: bytes, _trailers: Pairs) -> None:
-        raise AssertionError("a sink takes the body")
-
-    def too_large(self, exchange: Exchange) -> None:
-        exchange.respond(413, PLAIN, b"too large")
-
-    def truncated(self, _exchange: Exchange) -> None:
-        raise AssertionError("the sink hears of it")
-
-
-class StreamSink:
-    def __init__(self, far: Far, exchange: Exchange) -> None:
-        self._far = far
-        self._exchange = exchange
-
-    def data(self, data: bytes) -> None:
-        self._far.chunks.append(data)
-
-    def end(self, trailers: list[tuple[str, str]]) -> None:
-        self._far.trailers = trailers
-        self._exchange.respond(200, PLAIN, b"".join(self._far.chunks))
-
-    def truncated(self) -> None:
-        self._far.truncated.set()
-
-
-@pytest.fixture
-def far() -> Far:
-    return Far()
-
-
-@pytest.fixture
-def server(far: Far) -> Iterator[ServerThread]:
-    with ServerThread(far.router()) as server:
-        yield server
-
-
-@pytest.fixture
-def client(server: ServerThread) -> Iterator[RawClient]:
-    with RawClient(server.address) as client:
-        yield client
-
 
 ECHO = b"POST /echo/a HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\n\r\nhi"
 ECHOED = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 4\r\n\r\na=hi"
+HEADERS = b"GET /headers HTTP/1.1\r\nHost: localhost\r\n"
+NOT_FOUND = (
+    b"HTTP/1.1 404 Not Found\r\nContent-Type: text/plain; charset=utf-8\r\n"
+    b"X-Content-Type-Options: nosniff\r\nContent-Length: 19\r\n\r\n404 page not found\n"
+)
 
 
 def test_keep_alive_serves_many(client: RawClient) -> None:
@@ -123,28 +38,31 @@ def test_date_header(client: RawClient) -> None:
 
 
 @pytest.mark.parametrize(
-    ("request_head", "answer"),
+    ("request_bytes", "answer"),
     [
-        (
-            b"GET /nowhere HTTP/1.1\r\nHost: localhost\r\n\r\n",
-            b"HTTP/1.1 404 Not Found\r\nContent-Type: text/plain; charset=utf-8\r\n"
-            b"X-Content-Type-Options: nosniff\r\nContent-Length: 19\r\n\r\n404 page not found\n",
-        ),
+        (b"GET /nowhere HTTP/1.1\r\nHost: localhost\r\n\r\n", NOT_FOUND),
+        (b"GET /park/ HTTP/1.1\r\nHost: localhost\r\n\r\n", NOT_FOUND),
+        (b"GET //park HTTP/1.1\r\nHost: localhost\r\n\r\n", NOT_FOUND),
+        (b"GET http://localhost HTTP/1.1\r\nHost: localhost\r\n\r\n", NOT_FOUND),
+        (b"OPTIONS * HTTP/1.1\r\nHost: localhost\r\n\r\n", NOT_FOUND),
         (
             b"GET /echo/a HTTP/1.1\r\nHost: localhost\r\n\r\n",
             b"HTTP/1.1 405 Method Not Allowed\r\nAllow: POST\r\nContent-Length: 0\r\n\r\n",
         ),
         (
-            b"GET /park/ HTTP/1.1\r\nHost: localhost\r\n\r\n",
-            b"HTTP/1.1 404 Not Found\r\nContent-Type: text/plain; charset=utf-8\r\n"
-            b"X-Content-Type-Options: nosniff\r\nContent-Length: 19\r\n\r\n404 page not found\n",
+            b"HEAD /park HTTP/1.1\r\nHost: localhost\r\n\r\n",
+            b"HTTP/1.1 405 Method Not Allowed\r\nAllow: GET\r\nContent-Length: 0\r\n\r\n",
+        ),
+        (
+            b"PURGE /park HTTP/1.1\r\nHost: localhost\r\n\r\n",
+            b"HTTP/1.1 405 Method Not Allowed\r\nAllow: GET\r\nContent-Length: 0\r\n\r\n",
         ),
         (
             b"POST /echo/a%3Ab?x=y HTTP/1.1\r\nhOST: LOCALHOST:99\r\ncontent-LENGTH: 0\r\n\r\n",
             b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 4\r\n\r\na:b=",
         ),
         (
-            b"POST http://localhost:1/echo/z HTTP/1.1\r\nHost: localhost\r\n"
+            b"POST http://localhost:1/echo/z?q HTTP/1.1\r\nHost: localhost\r\n"
             b"Content-Length: 1\r\n\r\n!",
             b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 3\r\n\r\nz=!",
         ),
@@ -155,10 +73,24 @@ def test_date_header(client: RawClient) -> None:
         ),
     ],
 )
-def test_requests_and_their_answers(client: RawClient, request_head: bytes, answer: bytes) -> None:
+def test_requests_and_their_answers(client: RawClient, request_bytes: bytes, answer: bytes) -> None:
     """Unknown paths, wrong methods, any header case, absolute targets, queries, chunked bodies."""
-    assert client.answer(request_head) == answer
+    assert client.answer(request_bytes) == answer
     assert client.answer(ECHO) == ECHOED
+
+
+@pytest.mark.parametrize(
+    ("lines", "seen"),
+    [
+        (b"X-A: 1\r\nx-a: 2\r\nX-B: 3\r\n", b"x-a=1&x-a=2&x-b=3&1"),
+        (b"X-A:\r\nX-B: \r\n", b"x-a=&x-b=&"),
+        (b"X-A: \t one two \t \r\n", b"x-a=one two&one two"),
+        (b"X-A: \xc3\xa4\xa0\r\n", "x-a=\u00c3\u00a4\u00a0&\u00c3\u00a4\u00a0".encode()),
+    ],
+)
+def test_headers_of_a_request(client: RawClient, lines: bytes, seen: bytes) -> None:
+    """Names in lower case, values without blanks around them, in Latin-1; the first one counts."""
+    assert client.answer(HEADERS + lines + b"\r\n").endswith(b"\r\n\r\n" + seen)
 
 
 def test_http_1_0_closes(client: RawClient) -> None:
@@ -178,145 +110,156 @@ def test_http_1_0_keep_alive_on_request(client: RawClient) -> None:
 
 
 def test_connection_close_is_honoured(client: RawClient) -> None:
-    """`Connection: close` closes after the answer."""
-    client.send(ECHO.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n"))
-    assert b"Connection: close\r\n" in client.read_to_end()
+    """`Connection: close` closes after the answer; what follows such a request is ignored."""
+    client.send(ECHO.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n") + ECHO)
+    received = client.read_to_end()
+    assert b"Connection: close\r\n" in received
+    assert received.endswith(b"\r\n\r\na=hi")
+    assert received.count(b"HTTP/1.1") == 1
+
+
+@pytest.mark.parametrize("is_split", [False, True])
+@pytest.mark.parametrize(
+    "offer",
+    [
+        b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAEAAEAA\r\n",
+        b"Upgrade: websocket\r\nConnection: upgrade\r\n",
+    ],
+)
+def test_an_offered_upgrade_is_declined(client: RawClient, offer: bytes, is_split: bool) -> None:
+    """A request that offers another protocol is served as HTTP/1.1, its body too (Java does so)."""
+    request = ECHO.replace(b"Host: localhost\r\n", b"Host: localhost\r\n" + offer)
+    if is_split:
+        client.send(request[:40])
+        client.send(request[40:-1])
+        request = request[-1:]
+    assert client.answer(request) == ECHOED
+    assert client.answer(ECHO) == ECHOED
 
 
 @pytest.mark.parametrize(
-    "garbage",
+    ("malformed", "status"),
     [
-        b"NONSENSE\r\n\r\n",
-        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
-        b"GET /park HTTP/9.9\r\nHost: localhost\r\n\r\n",
-        b"POST /echo/a HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\n"
-        b"Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
-        b"POST /echo/a HTTP/1.1\r\nHost: localhost\r\nContent-Length: -1\r\n\r\n",
-        b"GET /park HTTP/1.1\r\nHost : localhost\r\n\r\n",
+        (b"NONSENSE\r\n\r\n", b"400 Bad Request"),
+        (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", b"400 Bad Request"),
+        (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", b"400 Bad Request"),
+        (b"GET /park HTTP/9.9\r\nHost: localhost\r\n\r\n", b"400 Bad Request"),
+        (b"GET /park HTTP/2.0\r\nHost: localhost\r\n\r\n", b"505 HTTP Version Not Supported"),
+        (b"GET /park\r\n\r\n", b"505 HTTP Version Not Supported"),
+        (b"CONNECT localhost:1 HTTP/1.1\r\nHost: localhost\r\n\r\n", b"400 Bad Request"),
+        (b"GET /park HTTP/1.1\nHost: localhost\n\n", b"400 Bad Request"),
+        (b"GET /park HTTP/1.1\r\nHost: localhost\r\nA: b\r\n c\r\n\r\n", b"400 Bad Request"),
+        (b"GET /park HTTP/1.1\r\nHost: localhost\r\nA: \0\r\n\r\n", b"400 Bad Request"),
+        (b"GET /park HTTP/1.1\r\nHost : localhost\r\n\r\n", b"400 Bad Request"),
+        (b"GET /park HTTP/1.1\r\n\r\n", b"400 Bad Request"),
+        (b"GET /park HTTP/1.1\r\nHost: localhost\r\nHost: localhost\r\n\r\n", b"400 Bad Request"),
+        (
+            b"POST /echo/a HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\n"
+            b"Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+            b"400 Bad Request",
+        ),
+        (
+            b"POST /echo/a HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n"
+            b"Content-Length: 2\r\n\r\n0\r\n\r\n",
+            b"400 Bad Request",
+        ),
+        (
+            b"POST /echo/a HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1\r\n"
+            b"Content-Length: 1\r\n\r\nx",
+            b"400 Bad Request",
+        ),
+        (
+            b"POST /echo/a HTTP/1.1\r\nHost: localhost\r\nContent-Length: -1\r\n\r\n",
+            b"400 Bad Request",
+        ),
+        (
+            b"POST /echo/a HTTP/1.1\r\nHost: localhost\r\n"
+            b"Content-Length: 99999999999999999999\r\n\r\n",
+            b"400 Bad Request",
+        ),
+        (
+            b"POST /echo/a HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: gzip, chunked\r\n\r\n"
+            b"0\r\n\r\n",
+            b"501 Not Implemented",
+        ),
+        (
+            b"POST /echo/a HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+            b"400 Bad Request",
+        ),
     ],
 )
-def test_malformed_requests(server: ServerThread, garbage: bytes) -> None:
-    """Malformed HTTP gets 400 and a closed connection; other connections live on."""
+def test_malformed_requests(server: ServerThread, malformed: bytes, status: bytes) -> None:
+    """What is no request gets its status and a closed connection; other connections live on."""
     with RawClient(server.address) as other, RawClient(server.address) as guilty:
-        guilty.send(garbage)
-        assert guilty.read_to_end().startswith(b"HTTP/1.1 400 Bad Request\r\n")
+        guilty.send(malformed)
+        received = guilty.read_to_end()
+        assert received.startswith(
+            b"HTTP/1.1 " + status + b"\r\nContent-Type: text/plain; charset=utf-8\r\n"
+        )
+        assert b"\r\nConnection: close\r\n\r\n" + status in received
         assert other.answer(ECHO) == ECHOED
 
 
-def test_head_limits(server: ServerThread) -> None:
-    """Above 10,000 header lines or 1 MiB of head the answer is 431."""
-    many = b"GET /park HTTP/1.1\r\nHost: localhost\r\n" + b"a: b\r\n" * 10_001
-    long = b"GET /park HTTP/1.1\r\nHost: localhost\r\nA: " + b"x" * (1 << 20) + b"\r\n"
-    for head in (many, long):
-        with RawClient(server.address) as client:
-            client.send(head)
-            assert client.read_to_end().startswith(b"HTTP/1.1 431 ")
-
-
-def test_missing_host(client: RawClient) -> None:
-    """HTTP/1.1 without Host is 400, as in Go."""
-    client.send(b"GET /park HTTP/1.1\r\n\r\n")
-    assert client.read_to_end().startswith(b"HTTP/1.1 400 Bad Request\r\n")
-
-
-def test_pipelined_requests_are_answered_in_order(client: RawClient, far: Far) -> None:
-    """A second request waits for the first one's answer; then both come, in order."""
-    client.send(b"GET /park HTTP/1.1\r\nHost: localhost\r\n\r\n" + ECHO + ECHO)
-    assert client.is_parked()
-    first = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nfirst"
-    exchange = far.parked[0]
-    _in_loop(exchange, b"first")
-    client.send(ECHO.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n"))
-    received = client.read_to_end()
-    closed = ECHOED.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n")
-    assert received == first + ECHOED + ECHOED + closed
-
-
-def _in_loop(exchange: Exchange, body: bytes) -> None:
-    loop = exchange._connection._transport._loop  # type: ignore[attr-defined]
-    loop.call_soon_threadsafe(exchange.respond, 200, [], body)
-
-
-def test_body_above_the_limit_is_refused_at_once(client: RawClient) -> None:
-    """A Content-Length above the limit is 413 before the body is read; then it is discarded."""
-    head = b"POST /echo/a HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2000\r\n\r\n"
-    refused = b"HTTP/1.1 413 Request Entity Too Large\r\nContent-Length: 0\r\n\r\n"
-    assert client.answer(head) == refused
-    client.send(b"x" * 2000)
-    assert client.answer(ECHO) == ECHOED
-
-
-def test_chunked_body_above_the_limit(client: RawClient) -> None:
-    """A chunked body is refused as soon as it grows above the limit."""
-    head = b"POST /echo/a HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n"
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"GET /park HTTP/1.1\r\nHost: localhost\r\n" + b"a: b\r\n" * 10_001,
+        b"GET /park HTTP/1.1\r\nHost: localhost\r\n" + b"a: b\r\n" * 10_001 + b"\r\n",
+        b"GET /park HTTP/1.1\r\nHost: localhost\r\nA: " + b"x" * (3 << 20),
+        b"GET /" + b"x" * (3 << 20),
+        b"POST /length HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n"
+        b"0\r\nA: " + b"x" * (3 << 20),
+        b"POST /length HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n"
+        b"1;" + b"x" * (3 << 20),
+    ],
+    ids=["unfinished lines", "lines", "value", "target", "trailer", "chunk extension"],
+)
+def test_head_limits(client: RawClient, head: bytes) -> None:
+    """Above 10,000 lines or 1 MiB a head or trailer is 431, which reaches who is still sending."""
     client.send(head)
-    assert client.answer(b"3e9\r\n" + b"x" * 1001).startswith(b"HTTP/1.1 413 ")
-    client.send(b"\r\n0\r\n\r\n")
-    assert client.answer(ECHO) == ECHOED
+    assert client.read_to_end().startswith(b"HTTP/1.1 431 Request Header Fields Too Large\r\n")
 
 
-def test_refused_body_that_never_comes(client: RawClient) -> None:
-    """After 2 s of waiting for a refused body the connection is closed."""
-    client.answer(b"POST /echo/a HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2000\r\n\r\n")
-    assert client.read_to_end() == b""
+def test_large_heads_are_served(client: RawClient) -> None:
+    """A value of almost 1 MiB, and 10,000 lines, are within the limits."""
+    value = b"x" * ((1 << 20) - 1000)
+    assert len(client.answer(HEADERS + b"X-A: " + value + b"\r\n\r\n")) > 2 * len(value)
+    assert b" 200 OK" in client.answer(HEADERS + b"X-A: 1\r\n" * 9_999 + b"\r\n")
 
 
-def test_expect_continue(client: RawClient) -> None:
-    """100 Continue comes when the body is wanted, and not when it is refused."""
-    head = b"POST /echo/a HTTP/1.1\r\nHost: localhost\r\nExpect: 100-continue\r\n"
-    client.send(head + b"Content-Length: 2\r\n\r\n")
-    assert client.socket.recv(100) == b"HTTP/1.1 100 Continue\r\n\r\n"
-    assert client.answer(b"hi") == ECHOED
-    assert client.answer(head + b"Content-Length: 2000\r\n\r\n").startswith(b"HTTP/1.1 413 ")
+@pytest.mark.parametrize(
+    ("status", "headers", "answer"),
+    [
+        (204, [], b"HTTP/1.1 204 No Content\r\n\r\n"),
+        (304, [], b"HTTP/1.1 304 Not Modified\r\n\r\n"),
+        (299, [], b"HTTP/1.1 299 Unknown\r\nContent-Length: 4\r\n\r\nbody"),
+        (
+            200,
+            [("X-a-B", "1"), ("x-a-b", "\u00e4\u4e16")],
+            b"HTTP/1.1 200 OK\r\nX-a-B: 1\r\nx-a-b: \xe4?\r\nContent-Length: 4\r\n\r\nbody",
+        ),
+        (
+            200,
+            [("X-A", "1\r\nSet-Cookie: 2"), ("X-B", "3\n")],
+            b"HTTP/1.1 200 OK\r\nX-A: 1  Set-Cookie: 2\r\nX-B: 3 \r\nContent-Length: 4\r\n\r\nbody",
+        ),
+    ],
+)
+def test_answers(status: int, headers: list[tuple[str, str]], answer: bytes) -> None:
+    """Header names keep their spelling, no value makes a line of its own, 204 has no body."""
+    router = Router()
+    router.add("GET", "/", Buffered(lambda exchange, _: exchange.respond(status, headers, b"body")))
+    with ServerThread(router) as server, RawClient(server.address) as client:
+        assert client.answer(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n") == answer
 
 
-def test_stream_and_trailers(server: ServerThread, far: Far) -> None:
-    """A sink gets each chunk as it comes, and the trailers at the end."""
-    with RawClient(server.address) as client:
-        client.send(
-            b"POST /stream HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n"
-            b"Trailer: X-End\r\n\r\n3\r\none\r\n"
-        )
-        while not far.chunks:
-            pass  # the test's timeout is the deadline
-        answer = client.answer(b"3\r\ntwo\r\n0\r\nX-End: yes\r\n\r\n")
-    assert far.chunks == [b"one", b"two"]
-    assert far.trailers == [("x-end", "yes")]
-    assert answer.endswith(b"\r\n\r\nonetwo")
-
-
-def test_truncated_stream(server: ServerThread, far: Far) -> None:
-    """A client that closes within its body is told to the sink."""
-    with RawClient(server.address) as client:
-        client.send(b"POST /stream HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\none")
-    assert far.truncated.wait(10)
-
-
-@pytest.mark.parametrize("end", ["close", "reset", "half-close"])
-def test_parked_exchange_hears_of_its_client(server: ServerThread, far: Far, end: str) -> None:
-    """A client that closes, resets or half-closes while its poll is parked has vanished."""
-    with RawClient(server.address) as client:
-        client.send(b"GET /park HTTP/1.1\r\nHost: localhost\r\n\r\n")
-        while not far.parked:
-            pass  # the test's timeout is the deadline
-        if end == "reset":
-            client.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
-        if end == "half-close":
-            client.socket.shutdown(socket.SHUT_WR)
-            assert client.read_to_end() == b""
-    assert far.vanished.wait(10)
-
-
-def test_half_closed_client_gets_its_answer(server: ServerThread, far: Far) -> None:
-    """An ordinary request whose client shut down its sending side is still answered."""
-    with RawClient(server.address) as client:
-        client.send(b"GET /park?survive HTTP/1.1\r\nHost: localhost\r\n\r\n")
-        client.socket.shutdown(socket.SHUT_WR)
-        while not far.parked:
-            pass  # the test's timeout is the deadline
-        assert client.is_parked()
-        _in_loop(far.parked[0], b"late")
-        assert client.read_to_end().endswith(b"\r\n\r\nlate")
+def test_head_gets_no_body() -> None:
+    """An endpoint for HEAD may answer as for GET: the length is told, the body not sent."""
+    router = Router()
+    router.add("HEAD", "/", Buffered(lambda exchange, _: exchange.respond(200, [], b"body")))
+    with ServerThread(router) as server, RawClient(server.address) as client:
+        client.send(b"HEAD / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+        assert client.read_to_end().endswith(b"Content-Length: 4\r\nConnection: close\r\n\r\n")
 
 
 def test_fault_in_an_endpoint(server: ServerThread, client: RawClient) -> None:
@@ -330,29 +273,78 @@ def test_fault_in_an_endpoint(server: ServerThread, client: RawClient) -> None:
     assert client.answer(ECHO) == ECHOED
 
 
+def test_an_answer_that_cannot_be_rendered_is_a_fault() -> None:
+    """A status or header of the wrong type ends as a 500, not as a request without an answer."""
+    router = Router()
+    broken = [("X-A",)]
+    router.add("GET", "/", Buffered(lambda exchange, _: exchange.respond(200, broken)))  # type: ignore[arg-type]
+    with ServerThread(router) as server, RawClient(server.address) as client:
+        received = client.answer(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        assert received.startswith(b"HTTP/1.1 500 ")
+        assert len(server.errors) == 1
+
+
+def test_an_exchange_is_answered_once() -> None:
+    """A second answer is refused as our own fault, and nothing of it is sent."""
+
+    def answer_twice(exchange: Exchange, _body: bytes) -> None:
+        exchange.respond(200, [], b"first")
+        exchange.respond(200, [], b"second")
+
+    router = Router()
+    router.add("GET", "/", Buffered(answer_twice))
+    with ServerThread(router) as server, RawClient(server.address) as client:
+        client.send(b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+        assert client.read_to_end().endswith(b"\r\n\r\nfirst")
+        assert [str(error) for error in server.errors] == ["this exchange has been answered"]
+
+
 @pytest.mark.parametrize(
     ("header", "status"),
     [
         (b"Host: evil.example", 403),
         (b"Host: localhost.evil.example", 403),
+        (b"Host: evillocalhost", 403),
         (b"Host: 10.0.0.1", 403),
+        (b"Host: 0.0.0.0", 403),
+        (b"Host: 127.0.0.1.evil.example", 403),
+        (b"Host: [::1].evil.example", 403),
+        (b"Host: [::2]", 403),
+        (b"Host: [::1", 403),
+        (b"Host: localhost:80:evil", 403),
+        (b"Host:", 403),
         (b"Host: 127.9.9.9:1", 200),
+        (b"Host: [::1]:9001", 200),
+        (b"Host: LocalHost.", 200),
         (b"Host: fn.localhost", 200),
-        (b"Host: mine.test", 200),
+        (b"Host: Mine.Test:80", 200),
         (b"Host: localhost\r\nSec-Fetch-Site: cross-site", 403),
+        (b"Host: localhost\r\nSec-Fetch-Site: Cross-Site", 403),
+        (b"Host: localhost\r\nSec-Fetch-Site: same-origin", 200),
         (b"Host: localhost\r\nOrigin: https://evil.example", 403),
+        (b"Host: localhost\r\nOrigin: http://[", 403),
         (b"Host: localhost\r\nOrigin: null", 403),
+        (b"Host: localhost\r\nOrigin:", 403),
         (b"Host: localhost\r\nOrigin: http://localhost:3000", 200),
+        (b"Host: localhost\r\nOrigin: http://[::1]:3000", 200),
     ],
 )
-def test_hosts_and_origins(far: Far, header: bytes, status: int) -> None:
-    """Only loopback names, allowed names and local web pages are served."""
+def test_hosts_and_origins(far: FarSide, header: bytes, status: int) -> None:
+    """Only loopback names, allowed names and local web pages are served; the rest learns why."""
     with (
         ServerThread(far.router(), allowed_hosts=frozenset({"mine.test"})) as server,
         RawClient(server.address) as client,
     ):
         answer = client.answer(ECHO.replace(b"Host: localhost", header))
         assert answer.startswith(b"HTTP/1.1 %d " % status)
+        assert (b"\r\n\r\nrapid-mock: " in answer) == (status == 403)
+        assert not server.errors
+
+
+def test_the_host_of_an_absolute_target_counts(client: RawClient) -> None:
+    """`http://evil/` in the request line is refused whatever Host says."""
+    answer = client.answer(ECHO.replace(b"/echo", b"http://evil.example/echo"))
+    assert answer.startswith(b"HTTP/1.1 403 ")
 
 
 def test_foreign_clients(server: ServerThread) -> None:
@@ -364,6 +356,15 @@ def test_foreign_clients(server: ServerThread) -> None:
         assert connection.getresponse().read() == b"h=ab"
     connection.close()
     with requests.Session() as session:
+        assert session.post(f"http://{host}:{port}/echo/r", b"x").content == b"r=x"
+
+
+def test_foreign_clients_learn_why_their_body_is_refused(server: ServerThread) -> None:
+    """requests sends a body to its end, and then reads the 413."""
+    host, port = server.address
+    with requests.Session() as session:
+        refused = session.post(f"http://{host}:{port}/echo/r", b"x" * (4 << 20))
+        assert refused.status_code == 413
         assert session.post(f"http://{host}:{port}/echo/r", b"x").content == b"r=x"
 
 

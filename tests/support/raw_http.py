@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import re
 import socket
+import struct
 import threading
 from collections.abc import Callable
 from types import TracebackType
@@ -54,6 +56,16 @@ class ServerThread:
 
         return asyncio.run_coroutine_threadsafe(act(), self._loop).result(DEADLINE_SECONDS)
 
+    def start_closing(self) -> Callable[[], None]:
+        """Begin to close the server; returns what waits until it is closed."""
+        future = asyncio.run_coroutine_threadsafe(self.server.close(), self._loop)
+        return lambda: future.result(DEADLINE_SECONDS)
+
+    def listen_again(self, port: int) -> None:
+        """Start a second server on `port`."""
+        start = self.do(self._make).start(port=port)
+        asyncio.run_coroutine_threadsafe(start, self._loop).result(DEADLINE_SECONDS)
+
     def _make(self) -> HttpServer:
         return HttpServer(self._router, on_error=self.errors.append, **self._options)
 
@@ -79,26 +91,38 @@ class RawClient:
         self.socket.sendall(data)
         return self
 
+    def send_what_fits(self, data: bytes) -> int:
+        """Send until nothing has been taken for 50 ms; how many bytes were."""
+        sent = 0
+        self.socket.settimeout(PARKED_SECONDS)
+        with contextlib.suppress(TimeoutError):
+            while sent < len(data):
+                sent += self.socket.send(data[sent : sent + (1 << 20)])
+        self.socket.settimeout(DEADLINE_SECONDS)
+        return sent
+
     def answer(self, data: bytes = b"") -> bytes:
         """Send, then read one answer with a Content-Length; its Date line is left out."""
         self.socket.sendall(data)
-        received = b""
-        while b"\r\n\r\n" not in received:
-            received += self._receive()
-        head, _, body = received.partition(b"\r\n\r\n")
+        head, _, body = self._receive_until(b"\r\n\r\n").partition(b"\r\n\r\n")
         length = re.search(rb"(?i)content-length: (\d+)", head)
         wanted = int(length[1]) if length else 0
         while len(body) < wanted:
             body += self._receive()
-        self.rest = body[wanted:]
-        assert not self.rest
+        assert len(body) == wanted, body[wanted:]
         return without_date(head + b"\r\n\r\n" + body)
 
+    def read_until(self, end: bytes) -> bytes:
+        """Read what ends with `end`, and no byte more; Date lines are left out."""
+        received = self._receive_until(end)
+        assert received.endswith(end), received
+        return without_date(received)
+
     def read_to_end(self) -> bytes:
-        received = b""
+        received = bytearray()
         while data := self.socket.recv(65536):
             received += data
-        return without_date(received)
+        return without_date(bytes(received))
 
     def is_parked(self) -> bool:
         """Whether no byte comes for 50 ms."""
@@ -109,6 +133,16 @@ class RawClient:
             return True
         finally:
             self.socket.settimeout(DEADLINE_SECONDS)
+
+    def reset_on_close(self) -> None:
+        """Make `close` send a reset."""
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
+    def _receive_until(self, end: bytes) -> bytes:
+        received = bytearray()
+        while end not in received[-len(end) - 65536 :]:
+            received += self._receive()
+        return bytes(received)
 
     def _receive(self) -> bytes:
         data = self.socket.recv(65536)

@@ -1,0 +1,157 @@
+"""Bytes to whole request heads, bodies and trailers, by llhttp, within limits."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import httptools
+
+from rapid_mock.http.exchange import Request
+
+MAX_HEAD_BYTES = 1024 * 1024
+MAX_HEAD_LINES = 10_000
+LONG_LINE_BYTES = 16 * 1024
+REMEMBERED_NAMES = 200
+REMEMBERED_NAME_BYTES = 64
+
+Pairs = list[tuple[str, str]]
+
+
+class _Names(dict[bytes, str]):
+    """Header names in lower case, remembered as far as it pays."""
+
+    def __missing__(self, name: bytes) -> str:
+        text = name.decode("latin-1").lower()
+        if len(self) < REMEMBERED_NAMES and len(name) < REMEMBERED_NAME_BYTES:
+            self[name] = text
+        return text
+
+
+_names = _Names()
+
+
+class Unserved(Exception):
+    """What arrived is no request that could be served: `status` and `reason` say why."""
+
+    def __init__(self, status: int, reason: str) -> None:
+        super().__init__(status, reason)
+        self.status = status
+        self.reason = reason
+
+
+class Receiver(Protocol):
+    """Hears of requests as they arrive."""
+
+    def head_received(self, request: Request, *, keeps_alive: bool) -> None: ...
+
+    def body_received(self, data: bytes) -> None: ...
+
+    def message_received(self, trailers: Pairs) -> None: ...
+
+
+class RequestParser:
+    """Feeds llhttp and hands on what it finds; trailers are limited as heads are."""
+
+    def __init__(self, receiver: Receiver) -> None:
+        self._receiver = receiver
+        self._llhttp = httptools.HttpRequestParser(self)
+        self._target = b""
+        self._pairs: Pairs = []
+        self._unframed_bytes = 0
+        self._held = bytearray()
+        self._upgrading = b""
+
+    def feed(self, data: bytes) -> None:
+        """Raises Unserved, and whatever the receiver raises; feed nothing more after that."""
+        is_long = self._unframed_bytes > LONG_LINE_BYTES
+        self._unframed_bytes += len(data)
+        if is_long and b"\n" not in data:
+            # llhttp's binding copies a header's value for each part of it it gets.
+            self._held += data
+        else:
+            if self._held:
+                data = bytes(self._held) + data
+                self._held.clear()
+            self._parse(data)
+        self._check_size()
+
+    def _check_size(self) -> None:
+        if self._unframed_bytes > MAX_HEAD_BYTES or len(self._pairs) > MAX_HEAD_LINES:
+            raise Unserved(431, "Request Header Fields Too Large")
+
+    def _parse(self, data: bytes) -> None:
+        try:
+            self._llhttp.feed_data(data)
+        except httptools.HttpParserUpgrade as upgrade:
+            self._decline_upgrade(data[upgrade.args[0] :])
+        except httptools.HttpParserError as error:
+            if isinstance(error, httptools.HttpParserCallbackError) and error.__context__:
+                raise error.__context__ from None
+            raise Unserved(400, "Bad Request") from None
+
+    # --- httptools --------------------------------------------------------------------------
+
+    def on_message_begin(self) -> None:
+        self._target = b""
+
+    def on_url(self, url: bytes) -> None:
+        self._target += url
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self._pairs.append((_names[name], value.decode("latin-1").rstrip(" \t")))
+
+    def on_headers_complete(self) -> None:
+        self._unframed_bytes = 0
+        self._check_size()
+        pairs, self._pairs = self._pairs, []
+        llhttp = self._llhttp
+        method: str = llhttp.get_method().decode("latin-1")
+        request = Request(method, self._target.decode("latin-1"), llhttp.get_http_version(), pairs)
+        _check(request)
+        if llhttp.should_upgrade():
+            self._upgrading = _head_without_upgrade(request, self._target)
+        else:
+            self._receiver.head_received(request, keeps_alive=llhttp.should_keep_alive())
+
+    def on_body(self, data: bytes) -> None:
+        self._unframed_bytes = 0
+        self._receiver.body_received(data)
+
+    def on_message_complete(self) -> None:
+        self._unframed_bytes = 0
+        trailers, self._pairs = self._pairs, []
+        if not self._upgrading:
+            self._receiver.message_received(trailers)
+
+    # --- Upgrades ---------------------------------------------------------------------------
+
+    def _decline_upgrade(self, rest: bytes) -> None:
+        """Serve the request as HTTP/1.1, as Go does: Java's client offers h2c with each one.
+
+        llhttp takes what follows such a head for another protocol, its body included.
+        """
+        head, self._upgrading = self._upgrading, b""
+        self._llhttp = httptools.HttpRequestParser(self)
+        self._parse(head + rest)
+
+
+def _check(request: Request) -> None:
+    """What llhttp lets pass and a server has to refuse (RFC 9112, 3.2 and 6.1; Go's words)."""
+    headers = request.headers
+    if request.http_version not in {"1.1", "1.0"}:
+        raise Unserved(505, "HTTP Version Not Supported")
+    if request.method == "CONNECT":
+        raise Unserved(400, "Bad Request: CONNECT is not supported")
+    if headers.get("transfer-encoding", "chunked").lower() != "chunked":
+        raise Unserved(501, "Not Implemented: unsupported transfer encoding")
+    if "host" not in headers and request.http_version == "1.1":
+        raise Unserved(400, "Bad Request: missing required Host header")
+    is_repeated = len(headers) != len(request.header_pairs)
+    if is_repeated and [name for name, _ in request.header_pairs].count("host") > 1:
+        raise Unserved(400, "Bad Request: too many Host headers")
+
+
+def _head_without_upgrade(request: Request, target: bytes) -> bytes:
+    lines = [f"{name}: {value}" for name, value in request.header_pairs if name != "upgrade"]
+    start = f"{request.method} {target.decode('latin-1')} HTTP/{request.http_version}"
+    return "\r\n".join([start, *lines, "\r\n"]).encode("latin-1")
