@@ -84,3 +84,19 @@ def test_word_before_the_end(runtime: tuple[str, ...], tmp_path: Path) -> None:
         assert function.invoke({}).payload == "ok"
         assert b"closing" not in log.getvalue()
     assert b"closing the pool\n" in log.getvalue()
+
+
+def test_example_flushes_after_the_response() -> None:
+    """The example sends what an invocation collected before the next one begins."""
+    log = io.BytesIO()
+    with LocalLambda(log_stream=log) as local:
+        function = local.create_function(
+            "f",
+            handler="app.handler",
+            code=ROOT / "examples" / "internal_extension",
+            environment={"PYTHONPATH": str(ROOT)},
+        )
+        results = [function.invoke({"items": number}) for number in (3, 2)]
+    assert [result.payload for result in results] == [{"collected": 3}, {"collected": 2}]
+    for number, result in zip((3, 2), results, strict=True):
+        assert f"flushing {number} measurements of {result.request_id}\n" in result.logs

@@ -8,7 +8,6 @@ import subprocess
 import sys
 import threading
 import time
-import urllib.request
 from pathlib import Path
 from typing import Any
 
@@ -20,11 +19,11 @@ from lambda_extensions.flush import FlushPolicy
 from lambda_extensions.records import TelemetryRecord
 from lambda_extensions.telemetry import Buffering
 from tests.support.scripted_api import HANG_UP, Scripted, ScriptedApi, body_of, head_of, reply
+from tests.support.telemetry_platform import SUBSCRIBED, Platform, invoke, record, shutdown
 
 ROOT = Path(__file__).resolve().parents[2]
 IDENTIFIER = "0f2a7cf2-9e5f-4d0c-9c1c-2f1f0a6f7e11"
 REGISTERED = reply("200 OK", f"Lambda-Extension-Identifier: {IDENTIFIER}", body="{}")
-SUBSCRIBED = reply("200 OK", "Content-Type: text/plain; charset=utf-8", body='"OK"')
 ACCEPTED = reply("202 Accepted", body='{"status":"OK"}\n')
 NOT_SUPPORTED = reply(
     "202 Accepted",
@@ -32,56 +31,7 @@ NOT_SUPPORTED = reply(
 )
 
 
-def now_ms() -> int:
-    return int(time.time() * 1000)
-
-
-def invoke(_: bytes) -> bytes:
-    body = {"eventType": "INVOKE", "deadlineMs": now_ms() + 3000, "requestId": "r-1"}
-    return reply("200 OK", body=json.dumps(body))
-
-
-def shutdown(_: bytes) -> bytes:
-    body = {"eventType": "SHUTDOWN", "deadlineMs": now_ms() + 2000, "shutdownReason": "spindown"}
-    return reply("200 OK", body=json.dumps(body))
-
-
-def record(kind: str, content: object) -> dict[str, object]:
-    return {"time": "2026-01-31T12:00:00.000Z", "type": kind, "record": content}
-
-
 DONE = record("platform.runtimeDone", {"requestId": "r-1", "status": "success"})
-
-
-class Platform:
-    """Lambda's side of the subscription: knows the listener from the PUT, and posts to it."""
-
-    def __init__(self) -> None:
-        self.port = 0
-        self.threads: list[threading.Thread] = []
-
-    def subscribe(self, request: bytes) -> bytes:
-        uri = json.loads(body_of(request))["destination"]["URI"]
-        self.port = int(uri.rstrip("/").rpartition(":")[2])
-        return SUBSCRIBED
-
-    def post(self, *records: dict[str, object]) -> None:
-        data = json.dumps(records).encode()
-        request = urllib.request.Request(f"http://127.0.0.1:{self.port}/", data, method="POST")
-        with urllib.request.urlopen(request, timeout=5) as answer:
-            assert answer.status == 200
-
-    def posting(self, then: Scripted, *records: dict[str, object]) -> Scripted:
-        """Answer as `then`, and deliver the records while the client has its answer."""
-
-        def answer(request: bytes) -> bytes:
-            thread = threading.Thread(target=self.post, args=records)
-            self.threads.append(thread)
-            answered = then if isinstance(then, bytes) else then(request)
-            thread.start()
-            return answered
-
-        return answer
 
 
 def run(monkeypatch: pytest.MonkeyPatch, extension: Extension, *replies: Scripted) -> ScriptedApi:
