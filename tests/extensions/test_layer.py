@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import os
+import shutil
 import stat
 import sys
 import zipfile
@@ -16,7 +17,7 @@ from lambda_extensions.cli import main, unpack
 from lambda_extensions.layer import CannotBuild, build
 from lambda_extensions.layer_check import check
 from rapid_mock import LocalLambda
-from tests.support.command_line import write_code, write_executable
+from tests.support.command_line import ROOT, write_code, write_executable
 
 EXTENSION = """
 import sys
@@ -32,6 +33,7 @@ def invoked(event):
 if __name__ == "__main__":
     extension.run()
 """
+EXAMPLES = ROOT / "examples"
 OWN_VERSION = f"{sys.version_info[0]}.{sys.version_info[1]}"
 
 
@@ -122,6 +124,25 @@ def run(tmp_path: Path) -> str:
         )
         logs = function.invoke({"a": 1}).logs
     return next((line for line in logs.splitlines() if line.startswith("hello")), logs)
+
+
+@pytest.mark.skipif(shutil.which("curl") is None, reason="the bash runtime needs curl")
+def test_layer_beside_a_runtime_in_bash(bare_python: Path, tmp_path: Path) -> None:
+    """The example: a layer with its own Python serves a function that has none."""
+    build(EXAMPLES / "extension_hello" / "hello", "hello", tmp_path / "l.zip", bundled=bare_python)
+    assert check(tmp_path / "l.zip") == []
+    unpack(tmp_path / "l.zip", tmp_path / "opt")
+    with LocalLambda(log_stream=io.BytesIO()) as local:
+        function = local.create_function(
+            "f",
+            handler="echo",
+            code=EXAMPLES / "extension_layer",
+            runtime=["./bootstrap"],
+            extensions=[tmp_path / "opt" / "extensions"],
+        )
+        result = function.invoke({"name": "Ada"})
+    assert result.payload == {"bash got": {"name": "Ada"}}
+    assert f"invocation {result.request_id}\n" in result.logs
 
 
 def test_python_of_another_version_is_refused_with_a_sentence(source: Path, tmp_path: Path) -> None:
