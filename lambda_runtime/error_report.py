@@ -71,8 +71,10 @@ class ErrorReport:
         """`[ERROR] Type: message`, then the trace, joined by carriage returns into one line."""
         parts = [part for part in (self.error_type, self.message) if part]
         head = "[ERROR] " + ": ".join(parts) if parts else "[ERROR]"
-        trace = [_indented(line) for entry in self.stack_trace for line in entry.splitlines()]
-        return "\r".join([head, "Traceback (most recent call last):", *trace]) + "\n"
+        lines = [line for entry in self.stack_trace for line in entry.splitlines() or [""]]
+        return (
+            "\r".join([head, "Traceback (most recent call last):", *map(_indented, lines)]) + "\n"
+        )
 
 
 def _text(error: BaseException) -> str:

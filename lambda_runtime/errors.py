@@ -85,10 +85,6 @@ class MarshalFailed(FaultError):
     error_type = "Runtime.MarshalError"
 
 
-class NeedsPlainJson(LambdaRuntimeError):
-    """Raised inside the codec for a value that the quick encoder cannot spell: Decimal, bytes."""
-
-
 class ContextUnmarshalFailed(FaultError):
     """Raised when the client context or the Cognito identity is not JSON."""
 

@@ -44,8 +44,13 @@ def find_handler(name: str) -> Handler:
 
 def _import(module_name: str) -> object:
     dotted = module_name.replace("/", ".")
+    if dotted.strip(".") != dotted:
+        raise HandlerImportFailed(
+            f"Unable to import module '{module_name}': a module's name neither begins nor ends "
+            "with a dot or a slash"
+        )
     try:
-        __import__(dotted if dotted.strip(".") == dotted else repr(module_name))
+        __import__(dotted)
     except ImportError as error:
         text = f"Unable to import module '{module_name}': {error}"
         raise HandlerImportFailed(text) from error

@@ -1,18 +1,13 @@
-"""JSON by the standard library, with what AWS's client knows beyond it: Decimal and bytes."""
+"""JSON by the standard library, and what AWS's client adds: Decimal, bytes, `_asdict()`."""
 
 from __future__ import annotations
 
 import json
-from json.encoder import (  # type: ignore[attr-defined]
-    INFINITY,
-    _make_iterencode,
-    encode_basestring,
-    encode_basestring_ascii,
-)
+import sys
+from json.encoder import _make_iterencode, encode_basestring  # type: ignore[attr-defined]
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from typing import Any
 
 
@@ -22,26 +17,8 @@ def load(text: str) -> Any:
 
 
 def dump(value: object) -> str:
-    """Spell a value with `", "` and `": "`. Raises TypeError, ValueError."""
-    return PlainEncoder(ensure_ascii=False).encode(value)
-
-
-class PlainEncoder(json.JSONEncoder):
-    """The encoder in Python, the only one that lets a number keep its digits."""
-
-    def default(self, value: object) -> object:
-        if isinstance(value, bytes):
-            return value.decode()
-        if type(value).__name__ == "Decimal":
-            return _Digits(value)
-        return super().default(value)
-
-    def iterencode(self, value: object, _one_shot: bool = False) -> Iterator[str]:
-        quote = encode_basestring_ascii if self.ensure_ascii else encode_basestring
-        encode = _make_iterencode(
-            {}, self.default, quote, None, _spell_float, ": ", ", ", False, False, False
-        )
-        return encode(_text_keys(value), 0)  # type: ignore[no-any-return]
+    """Spell a value with `", "` and `": "`. Raises TypeError, ValueError, RecursionError."""
+    return "".join(_encode(_prepared(value, set()), 0))
 
 
 class _Digits(float):
@@ -61,22 +38,61 @@ def _spell_float(value: float) -> str:
         return value.text
     if value != value:  # noqa: PLR0124  only NaN differs from itself
         return "NaN"
-    if value in (INFINITY, -INFINITY):
+    if value in (_INFINITY, -_INFINITY):
         return "Infinity" if value > 0 else "-Infinity"
     return float.__repr__(value)
 
 
-def _text_keys(value: object) -> object:
-    """Bytes as keys are text too; the encoder asks nobody about keys."""
+def _prepared(value: object, open_ids: set[int]) -> object:
+    """A copy made of what JSON knows; `open_ids` are the containers around `value`."""
+    if value is None or isinstance(value, (str, int, float)):
+        return value
+    if isinstance(value, bytes):
+        return value.decode()
+    if isinstance(value, _decimal()):
+        return _Digits(value)
+    if id(value) in open_ids:
+        raise ValueError("Circular reference detected")
+    open_ids.add(id(value))
+    copy = _prepared_container(value, open_ids)
+    open_ids.remove(id(value))
+    return copy
+
+
+def _prepared_container(value: object, open_ids: set[int]) -> object:
     if isinstance(value, dict):
-        return {
-            key.decode() if isinstance(key, bytes) else key: _text_keys(member)
+        return {  # the encoder asks nobody about keys
+            key.decode() if isinstance(key, bytes) else key: _prepared(member, open_ids)
             for key, member in value.items()
         }
     if isinstance(value, (list, tuple)):
-        return [_text_keys(member) for member in value]
-    return value
+        return [_prepared(member, open_ids) for member in value]
+    return _prepared(_members_of(value), open_ids)
+
+
+def _members_of(value: object) -> dict[object, object]:
+    """The members of an object that offers `_asdict()`. Raises TypeError for all others."""
+    if isinstance(value, type) or not callable(getattr(value, "_asdict", None)):
+        raise TypeError(f"Object of type {type(value).__name__} is not JSON serializable")
+    members = value._asdict()  # type: ignore[attr-defined]
+    if not isinstance(members, dict):
+        raise TypeError(f"_asdict() must return a dict, not {type(members).__name__}")
+    return members
+
+
+def _decimal() -> type | tuple[()]:
+    """The class Decimal, if anybody has imported it."""
+    module = sys.modules.get("decimal")
+    return module.Decimal if module else ()
 
 
 def _refuse_constant(text: str) -> object:
     raise ValueError(f"{text} is not JSON")
+
+
+_INFINITY = float("inf")
+# No markers (cycles are found before), no default; the encoder in Python, the only one that lets a
+# number keep its digits. Indent, key separator, item separator, sort keys, skip keys, one shot.
+_encode = _make_iterencode(
+    None, None, encode_basestring, None, _spell_float, ": ", ", ", False, False, False
+)

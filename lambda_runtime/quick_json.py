@@ -8,8 +8,6 @@ from __future__ import annotations
 
 from _json import encode_basestring, make_encoder, make_scanner
 
-from lambda_runtime.errors import NeedsPlainJson
-
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
@@ -31,20 +29,23 @@ class _ScannerOptions:
 
 def load(text: str) -> Any:
     """Parse one JSON value; `json` is only loaded to complain in its words."""
-    if text and text[0] not in " \t\r\n\ufeff":
-        try:
-            value, end = _scan(text, 0)
-        except (StopIteration, SystemError):  # the latter on 3.11, while json is not loaded
-            end = -1
-        if end == len(text):
-            return value
+    start = 0 if text[:1] in _FIRST else len(text) - len(text.lstrip(_BLANKS))
+    try:
+        value, end = _scan(text, start)
+    except (StopIteration, SystemError):  # the latter on 3.11, while json is not loaded
+        end = -1
+    if end == len(text) or (end > 0 and not text[end:].strip(_BLANKS)):
+        return value
     from lambda_runtime.plain_json import load as load_plainly
 
     return load_plainly(text)
 
 
 def dump(value: object) -> str:
-    """Spell a value with `", "` and `": "`. Raises NeedsPlainJson, TypeError, ValueError."""
+    """Spell a value with `", "` and `": "`. Raises TypeError, ValueError, RecursionError.
+
+    Decimal and bytes are among what it refuses, with a TypeError: `plain_json` knows them.
+    """
     if type(value) is dict and _has_big_text(value):
         return "".join(_encode_big(value, 0))
     return "".join(_encode(value, 0))
@@ -55,7 +56,9 @@ def quote_big_text(text: str) -> str:
 
     Used only when a top-level member is long: for short strings it costs 33 to 75 % more.
     """
-    if len(text) > BIG_TEXT and text.isascii() and '"' not in text and "\\" not in text:
+    if type(text) is not str or len(text) <= BIG_TEXT or not text.isascii():
+        return encode_basestring(text)
+    if '"' not in text and "\\" not in text:
         raw = text.encode()
         if len(raw.translate(None, _CONTROLS)) == len(raw):
             return f'"{text}"'
@@ -70,12 +73,11 @@ def _has_big_text(members: dict[Any, Any]) -> bool:
 
 
 def _refuse(value: object) -> object:
-    kind = type(value).__name__
-    if kind in ("Decimal", "bytes"):
-        raise NeedsPlainJson
-    raise TypeError(f"Object of type {kind} is not JSON serializable")
+    raise TypeError(f"{type(value).__name__} is for plain_json to spell or to refuse")
 
 
+_BLANKS = " \t\r\n"
+_FIRST = frozenset('{["-0123456789tfn')
 _CONTROLS = bytes(range(32))
 _scan = make_scanner(_ScannerOptions)  # type: ignore[arg-type]
 # No markers (a cycle ends in RecursionError), default, encoder, indent, key separator,

@@ -8,11 +8,11 @@ does from Python 3.12 on.
 from __future__ import annotations
 
 from lambda_runtime import contract
-from lambda_runtime.errors import MarshalFailed, NeedsPlainJson, UnmarshalFailed
+from lambda_runtime.errors import MarshalFailed, UnmarshalFailed
 
 try:
     from lambda_runtime.quick_json import dump, load
-except ImportError:  # an interpreter without CPython's private `_json`
+except (ImportError, TypeError):  # an interpreter without, or with another, private `_json`
     from lambda_runtime.plain_json import dump, load
 
 TYPE_CHECKING = False
@@ -40,24 +40,27 @@ class JsonCodec:
         if isinstance(result, (bytes, bytearray, memoryview)):
             return bytes(result), contract.CONTENT_TYPE_UNKNOWN
         try:
-            return dump(result).encode(), contract.CONTENT_TYPE_JSON
-        except (NeedsPlainJson, UnicodeEncodeError, RecursionError):
+            return _utf8(dump(result)), contract.CONTENT_TYPE_JSON
+        except (TypeError, ValueError, RecursionError):
             return _encode_plainly(result), contract.CONTENT_TYPE_JSON
-        except (TypeError, ValueError) as error:
-            raise MarshalFailed(f"Unable to marshal response: {error}") from None
 
 
 def _encode_plainly(result: object) -> bytes:
-    """Decimals, bytes, cycles, and lone surrogates, which can only be sent escaped."""
-    from lambda_runtime.plain_json import PlainEncoder
+    """What the quick encoder refuses: Decimal, bytes, `_asdict()`; the rest with a good reason."""
+    from lambda_runtime.plain_json import dump as dump_plainly
 
     try:
-        text = PlainEncoder(ensure_ascii=False).encode(result)
-        return text.encode()
-    except UnicodeEncodeError:
-        return PlainEncoder(ensure_ascii=True).encode(result).encode()
-    except (TypeError, ValueError, RecursionError) as error:
+        return _utf8(dump_plainly(result))
+    except RecursionError:
+        why = "maximum recursion depth exceeded while encoding a JSON object"
+        raise MarshalFailed(f"Unable to marshal response: {why}") from None
+    except (TypeError, ValueError) as error:
         raise MarshalFailed(f"Unable to marshal response: {error}") from None
+
+
+def _utf8(text: str) -> bytes:
+    """UTF-8; a lone surrogate, always inside a JSON string, becomes its JSON escape."""
+    return text.encode("utf-8", "backslashreplace")
 
 
 def _is_json(content_type: str) -> bool:

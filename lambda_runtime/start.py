@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 def main(argv: list[str]) -> int:
     """Run the handler named on the command line, else by `_HANDLER`; returns only a failure."""
     name = argv[1] if len(argv) > 1 else environ.get(contract.ENV_HANDLER)
-    if not name:
+    if name is None:
         return _complain(
             "no handler: name it as in `python -m lambda_runtime app.handler`, or set _HANDLER"
         )
