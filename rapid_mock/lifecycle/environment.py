@@ -55,7 +55,9 @@ class Environment:
         if state.stop is not None:
             is_first = state.stop.stage is Stage.RUNTIME
             return state.stop.runtime_until if is_first else state.stop.until
-        return min((running.deadline for running in state.running.values()), default=None)
+        for running in state.running.values():
+            return running.deadline  # the oldest has the earliest: all have the same timeout
+        return None
 
     @property
     def phase(self) -> Phase:

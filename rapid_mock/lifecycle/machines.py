@@ -15,7 +15,13 @@ from __future__ import annotations
 from enum import Enum
 
 
-class RuntimeState(Enum):
+class Word(Enum):
+    """A word of the tables; hashed by identity, since Enum's own hash is a Python function."""
+
+    __hash__ = object.__hash__
+
+
+class RuntimeState(Word):
     """The runtime process."""
 
     ABSENT = "Absent"
@@ -24,7 +30,7 @@ class RuntimeState(Enum):
     INIT_ERROR = "InitError"
 
 
-class RuntimeAction(Enum):
+class RuntimeAction(Word):
     """What happens to the runtime process."""
 
     SPAWN = "Started"
@@ -48,7 +54,7 @@ RUNTIME: dict[RuntimeState, dict[RuntimeAction, RuntimeState]] = {
 }
 
 
-class InvocationState(Enum):
+class InvocationState(Word):
     """One invocation, from START to REPORT."""
 
     PENDING = "Pending"
@@ -59,7 +65,7 @@ class InvocationState(Enum):
     FAILED = "Failed"
 
 
-class InvocationAction(Enum):
+class InvocationAction(Word):
     """What happens to an invocation."""
 
     DELIVER = "deliver"
@@ -98,7 +104,7 @@ INVOCATION: dict[InvocationState, dict[InvocationAction, InvocationState]] = {
 }
 
 
-class ExtensionState(Enum):
+class ExtensionState(Word):
     """One extension; internal ones begin at REGISTERED."""
 
     STARTED = "Started"
@@ -111,7 +117,7 @@ class ExtensionState(Enum):
     LAUNCH_ERROR = "LaunchError"
 
 
-class ExtensionAction(Enum):
+class ExtensionAction(Word):
     """What happens to an extension; the value is the target named in a refusal."""
 
     REGISTER = "Registered"

@@ -8,6 +8,7 @@ emulator does with gates and counters is a plain question here: "has everyone re
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TypeVar
 
 from lambda_runtime import contract
 from rapid_mock.lifecycle import diagnosis, report
@@ -34,7 +35,10 @@ from rapid_mock.lifecycle.shutdown import (
     refuse_waiting,
     release_extensions,
 )
-from rapid_mock.lifecycle.state import Extension, Fault, InitRun, Phase, Running, Stage, State
+from rapid_mock.lifecycle.state import Extension, InitRun, Phase, Running, Stage, State
+
+PENDING, RETURNED = InvocationState.PENDING, InvocationState.RETURNED
+"""Read at every event; through its class an enum's member costs 0.1 us each time."""
 
 # --- COLD -----------------------------------------------------------------------------------
 
@@ -95,7 +99,7 @@ def is_init_done(state: State) -> bool:
 
 
 def end_init(state: State) -> None:
-    init = _init(state)
+    init = _found(state.init)
     state.effects.extend(report.init_done(state, init, None))
     if init.phase == contract.PHASE_INIT:
         state.init_ms = report.milliseconds(state.now.monotonic - init.started)
@@ -105,8 +109,8 @@ def end_init(state: State) -> None:
 
 def fail_init(state: State) -> None:
     """A failed init is repeated inside the first invocation; there it fails the invocation."""
-    fault = _fault(state)
-    state.effects.extend(report.init_done(state, _init(state), fault))
+    fault = _found(state.fault)
+    state.effects.extend(report.init_done(state, _found(state.init), fault))
     state.init = None
     if state.running or not state.waiting:
         state.effects.append(Explain(fault.sentence, fault.process))
@@ -123,7 +127,7 @@ def fail_init(state: State) -> None:
 
 def retire(state: State) -> None:
     """AWS freezes an idle environment; one that dies here is replaced and fails nobody."""
-    fault = _fault(state)
+    fault = _found(state.fault)
     state.effects.append(Explain(fault.sentence, fault.process))
     begin_stop(state, contract.SHUTDOWN_FAILURE, Phase.GONE)
 
@@ -143,41 +147,36 @@ def may_begin_another(state: State) -> bool:
 
 
 def can_deliver(state: State) -> bool:
-    return bool(state.polls) and _next_pending(state) is not None
+    return bool(state.polls) and _oldest(state, PENDING) is not None
 
 
 def deliver(state: State) -> None:
     """External extensions first, then internal ones, then the runtime."""
-    running = _next_pending(state)
-    if running is None:
-        return
+    running = _found(_oldest(state, PENDING))
     invocation = running.invocation
-    event = InvokeEvent(
-        running.deadline_ms, invocation.request_id, invocation.function_arn, invocation.trace_id
-    )
     for extension in state.extensions.values():
         if contract.EVENT_INVOKE in extension.events:
-            state.deliver(extension, event)
+            state.deliver(extension, _invoke_event(running))
     running.step(InvocationAction.DELIVER)
     state.effects.append(
         Reply(state.polls.popleft(), InvocationDelivered(invocation, running.deadline_ms))
     )
 
 
-def is_invocation_done(state: State) -> bool:
-    """The runtime answered and asked again, and every extension told of it asked again."""
-    running = state.current
-    return (
-        running is not None
-        and running.state is InvocationState.RETURNED
-        and state.are_extensions_ready()
+def _invoke_event(running: Running) -> InvokeEvent:
+    invocation = running.invocation
+    return InvokeEvent(
+        running.deadline_ms, invocation.request_id, invocation.function_arn, invocation.trace_id
     )
 
 
+def is_invocation_done(state: State) -> bool:
+    """The runtime answered and asked again, and every extension told of it asked again."""
+    return _oldest(state, RETURNED) is not None and state.are_extensions_ready()
+
+
 def complete(state: State) -> None:
-    running = state.current
-    if running is None:
-        return
+    running = _found(_oldest(state, RETURNED))
     state.effects.append(Drain())
     state.effects.extend(report.finish(state, running, None, state.now.monotonic))
     del state.running[running.invocation.request_id]
@@ -185,7 +184,7 @@ def complete(state: State) -> None:
 
 
 def fail_invocations(state: State) -> None:
-    fault = _fault(state)
+    fault = _found(state.fault)
     state.effects.append(Explain(fault.sentence, fault.process))
     timed_out = fault.status == contract.STATUS_TIMEOUT
     begin_stop(
@@ -235,18 +234,16 @@ def settle(state: State) -> None:
             return
 
 
-def _next_pending(state: State) -> Running | None:
+def _oldest(state: State, wanted: InvocationState) -> Running | None:
     for running in state.running.values():
-        if running.state is InvocationState.PENDING:
+        if running.state is wanted:
             return running
     return None
 
 
-def _init(state: State) -> InitRun:
-    assert state.init is not None  # noqa: S101  the phase INIT is this run
-    return state.init
+Found = TypeVar("Found")
 
 
-def _fault(state: State) -> Fault:
-    assert state.fault is not None  # noqa: S101  the guard has_fault holds
-    return state.fault
+def _found(what: Found | None) -> Found:
+    assert what is not None  # noqa: S101  the guard of the rule, or the phase, says so
+    return what

@@ -114,14 +114,14 @@ def finish(
     duration = min(milliseconds(ended - running.started), state.settings.timeout * 1000)
     init_ms, state.init_ms = state.init_ms, None
     report = Report(
-        request_id=running.invocation.request_id,
-        status=fault.status if fault else contract.STATUS_SUCCESS,
-        duration_ms=duration,
-        billed_ms=ceil(duration + (init_ms or 0.0)),
-        memory_size_mb=state.settings.memory_mb,
-        max_memory_mb=state.max_memory_mb,
-        init_ms=init_ms,
-        error_type=fault.error_type if fault else None,
+        running.invocation.request_id,
+        fault.status if fault else contract.STATUS_SUCCESS,
+        duration,
+        ceil(duration + (init_ms or 0.0)),
+        state.settings.memory_mb,
+        state.max_memory_mb,
+        init_ms,
+        fault.error_type if fault else None,
     )
     return [
         Emit(contract.PLATFORM_END, {"requestId": report.request_id}),

@@ -23,11 +23,12 @@ from rapid_mock.lifecycle.machines import (
     InvocationState,
     RuntimeAction,
     RuntimeState,
+    Word,
 )
 from rapid_mock.lifecycle.modes import CLASSIC, Mode
 
 
-class Phase(Enum):
+class Phase(Word):
     """Where the environment is in its life; STOPPING ends in COLD (a reset) or in GONE."""
 
     COLD = "cold"
@@ -113,6 +114,14 @@ class Running:
 
     def step(self, action: InvocationAction) -> None:
         self.state = INVOCATION[self.state][action]
+
+    def attempt(self, action: InvocationAction) -> bool:
+        """Take a step if the table has it; False is a refusal."""
+        after = INVOCATION[self.state].get(action)
+        if after is None:
+            return False
+        self.state = after
+        return True
 
 
 @dataclass(slots=True)
@@ -205,13 +214,11 @@ class State:
     def admit(self) -> Running:
         """Take the oldest waiting invocation; from here the function timeout runs."""
         invocation = self.waiting.popleft()
+        started, wall = self.now
         timeout = self.settings.timeout
-        running = self.running[invocation.request_id] = Running(
-            invocation,
-            started=self.now.monotonic,
-            deadline=self.now.monotonic + timeout,
-            deadline_ms=int((self.now.wall + timeout) * 1000),
-        )
+        deadline_ms = int((wall + timeout) * 1000)
+        running = Running(invocation, started, started + timeout, deadline_ms)
+        self.running[invocation.request_id] = running
         return running
 
     def deliver(self, extension: Extension, event: InvokeEvent | ShutdownEvent) -> None:
