@@ -65,19 +65,14 @@ def _prepared_container(value: object, open_ids: set[int]) -> object:
             key.decode() if isinstance(key, bytes) else key: _prepared(member, open_ids)
             for key, member in value.items()
         }
+    if callable(getattr(value, "_asdict", None)) and not isinstance(value, type):
+        members = value._asdict()  # type: ignore[attr-defined]
+        if not isinstance(members, dict):
+            raise TypeError(f"_asdict() must return a dict, not {type(members).__name__}")
+        return _prepared(members, open_ids)
     if isinstance(value, (list, tuple)):
         return [_prepared(member, open_ids) for member in value]
-    return _prepared(_members_of(value), open_ids)
-
-
-def _members_of(value: object) -> dict[object, object]:
-    """The members of an object that offers `_asdict()`. Raises TypeError for all others."""
-    if isinstance(value, type) or not callable(getattr(value, "_asdict", None)):
-        raise TypeError(f"Object of type {type(value).__name__} is not JSON serializable")
-    members = value._asdict()  # type: ignore[attr-defined]
-    if not isinstance(members, dict):
-        raise TypeError(f"_asdict() must return a dict, not {type(members).__name__}")
-    return members
+    raise TypeError(f"Object of type {type(value).__name__} is not JSON serializable")
 
 
 def _decimal() -> type | tuple[()]:
