@@ -108,17 +108,20 @@ def _awaited(state: State) -> tuple[str, int | None]:
     runtime = _awaited_runtime(state)
     if runtime:
         return runtime, state.runtime_process
-    for extension in state.extensions.values():
-        if extension.state is not ExtensionState.READY:
-            return f'extension "{extension.name}" did not call next', extension.process
-    return "runtime did not respond", state.runtime_process
+    late = next(
+        extension
+        for extension in state.extensions.values()
+        if extension.state is not ExtensionState.READY
+        and (state.phase is Phase.INIT or contract.EVENT_INVOKE in extension.events)
+    )
+    return f'extension "{late.name}" did not call next', late.process
 
 
 def _awaited_runtime(state: State) -> str | None:
     running = state.current
     if state.runtime is not RuntimeState.READY:
         return "runtime did not call next"
-    if running is None or running.state is InvocationState.RETURNED:
+    if running is None or running.state is InvocationState.RETURNED or state.phase is Phase.INIT:
         return None
     if running.state is InvocationState.RESPONDED:
         return "runtime responded but did not call next"

@@ -152,6 +152,17 @@ def test_extension_that_never_comes_back() -> None:
     assert script.reports["r1"].status == "timeout"
 
 
+def test_the_sentence_blames_nobody_who_was_not_awaited() -> None:
+    """A SHUTDOWN-only extension that is away has not held the invocation up."""
+    script, [poll, _] = parked(("SHUTDOWN",), ("INVOKE",))
+    script.vanish(poll)
+    script.invoke("r1")
+    script.respond("r1")
+    script.runtime_next()
+    script.advance(3.0)
+    assert script.sentences == ['extension "x1" did not call next within 3.0 s']
+
+
 # --- Error reports ----------------------------------------------------------------------------
 
 

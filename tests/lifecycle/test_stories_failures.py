@@ -433,3 +433,16 @@ def test_reset_and_init_in_phase_invoke() -> None:
     script.runtime_next()
     script.extension_next("shipper")
     assert script.reports["r2"].status == "success"
+
+
+def test_environment_that_is_reset_is_returning() -> None:
+    """New work may wait for an environment under reset, and not for one that goes for good."""
+    script = Script.idle("shipper")
+    script.invoke("r1")
+    seen = [script.environment.is_returning]
+    script.exit("runtime", 1)
+    seen.append(script.environment.is_returning)
+    script.shut_down()
+    seen.append(script.environment.is_returning)
+    assert script.phase == "stopping"
+    assert seen == [False, True, False]

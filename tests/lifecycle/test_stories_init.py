@@ -239,6 +239,17 @@ def test_the_sentence_names_whoever_was_waited_for(steps: int, sentence: str) ->
     assert script.sentences == [f"{sentence} within 10.0 s"]
 
 
+def test_the_sentence_inside_the_invocation_names_the_extension_too() -> None:
+    """A repeated init that waits for an extension does not blame the runtime, which has asked."""
+    script = Script("shipper")
+    script.invoke("r1")
+    script.fail_to_start("shipper", "fork/exec /opt/extensions/shipper: text file busy")
+    script.register("shipper", "INVOKE")
+    script.runtime_next()
+    script.advance(3.0)
+    assert script.sentences == ['extension "shipper" did not call next within 3.0 s']
+
+
 # --- Init that fails --------------------------------------------------------------------------
 
 
