@@ -28,6 +28,12 @@ NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 MAX_UNZIPPED_BYTES = 250 * 1024 * 1024
 ENTRY_POINTS = ("main.py", "__main__.py")
 LEFT_OUT = shutil.ignore_patterns("__pycache__", "*.pyc", ".git", ".venv", "*.dist-info")
+NOT_BUNDLED = shutil.ignore_patterns(
+    *("__pycache__", "*.a", "config-*", "pkgconfig", "include", "share"),
+    *("test", "idlelib", "tkinter", "turtledemo", "ensurepip", "lib2to3", "pip", "pip-*"),
+)
+"""What of a Python only its developers need: two thirds of its size."""
+
 PLATFORMS = {"x86_64": "manylinux2014_x86_64", "arm64": "manylinux2014_aarch64"}
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 _SDK = (Path(__file__).parent, Path(contract.__file__).parent)
@@ -56,7 +62,8 @@ def build(
     """
     if not NAME.fullmatch(name):
         raise CannotBuild(f"{name!r} cannot be an extension's name: letters, digits, . _ - are")
-    versions = pythons or (f"{sys.version_info[0]}.{sys.version_info[1]}",)
+    own = f"{sys.version_info[0]}.{sys.version_info[1]}"
+    versions = pythons or (own if bundled is None else _version_of(bundled),)
     with tempfile.TemporaryDirectory(prefix="lambda-extensions-") as place:
         root = Path(place)
         code = root / name
@@ -136,10 +143,20 @@ def _wrong_wheels(code: Path, versions: Sequence[str], arch: str) -> Iterator[st
             yield f"{place} is for {found[2]} and not for {machine}"
 
 
-def _add_python(bundled: Path, place: Path) -> None:
-    if not os.access(bundled / "bin" / "python3", os.X_OK):
+def _version_of(bundled: Path) -> str:
+    python = bundled / "bin" / "python3"
+    if not os.access(python, os.X_OK):
         raise CannotBuild(f"{bundled} holds no bin/python3 that can be executed")
-    shutil.copytree(bundled, place, symlinks=True, ignore=shutil.ignore_patterns("__pycache__"))
+    question = "import sys; print('%d.%d' % sys.version_info[:2])"
+    try:
+        done = subprocess.run([python, "-c", question], capture_output=True, text=True, check=True)
+    except (OSError, subprocess.CalledProcessError) as error:
+        raise CannotBuild(f"{python} does not run here, say its version with --python") from error
+    return done.stdout.strip()
+
+
+def _add_python(bundled: Path, place: Path) -> None:
+    shutil.copytree(bundled, place, symlinks=True, ignore=NOT_BUNDLED)
 
 
 def _add_launcher(root: Path, name: str, versions: Sequence[str]) -> None:

@@ -238,6 +238,23 @@ def test_what_cannot_be_built(
         build(tmp_path / what, name, tmp_path / "layer.zip")
 
 
+@pytest.mark.parametrize(
+    ("content", "text"),
+    [
+        (None, "holds no bin/python3 that can be executed$"),
+        ("\x7fELF of another machine", "does not run here, say its version with --python$"),
+    ],
+)
+def test_python_that_cannot_be_bundled(
+    source: Path, tmp_path: Path, content: str | None, text: str
+) -> None:
+    """A directory without a Python, or with one of another machine, is refused with a sentence."""
+    if content is not None:
+        write_executable(tmp_path / "python" / "bin" / "python3", content)
+    with pytest.raises(CannotBuild, match=text):
+        build(source, "shipper", tmp_path / "layer.zip", bundled=tmp_path / "python")
+
+
 def foreign(tmp_path: Path, *files: tuple[str, int, bytes]) -> Path:
     path = tmp_path / "foreign.zip"
     with zipfile.ZipFile(path, "w") as archive:
