@@ -83,11 +83,15 @@ class RequestParser:
         try:
             self._llhttp.feed_data(data)
         except httptools.HttpParserUpgrade as upgrade:
-            self._decline_upgrade(data[upgrade.args[0] :])
+            rest = data[upgrade.args[0] :]
         except httptools.HttpParserError as error:
             if isinstance(error, httptools.HttpParserCallbackError) and error.__context__:
                 raise error.__context__ from None
             raise Unserved(400, "Bad Request") from None
+        else:
+            return
+        # Not in the handler: there Python would replace the context of a callback's error.
+        self._decline_upgrade(rest)
 
     # --- httptools --------------------------------------------------------------------------
 

@@ -137,6 +137,14 @@ def test_an_offered_upgrade_is_declined(client: RawClient, offer: bytes, is_spli
     assert client.answer(ECHO) == ECHOED
 
 
+def test_what_follows_a_declined_upgrade(server: ServerThread, client: RawClient) -> None:
+    """A request behind one that offered an upgrade is judged as any other."""
+    offer = b"Host: localhost\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n"
+    client.send(ECHO.replace(b"Host: localhost\r\n", offer) + b"GET /park HTTP/1.1\r\n\r\n")
+    assert client.read_to_end().startswith(ECHOED + b"HTTP/1.1 400 Bad Request\r\n")
+    assert not server.errors
+
+
 @pytest.mark.parametrize(
     ("malformed", "status"),
     [
