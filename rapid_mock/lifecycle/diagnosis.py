@@ -43,12 +43,13 @@ def runtime_exited(state: State, event: ProcessExited) -> Fault:
         if event.code == 0
         else f"Runtime exited with error: {ending}"
     )
-    return Fault(contract.ERROR_RUNTIME_EXIT, message, sentence, process=event.process)
+    error_type = _reported_type(state) or contract.ERROR_RUNTIME_EXIT
+    return Fault(error_type, message, sentence, process=event.process)
 
 
 def extension_exited(state: State, extension: Extension, event: ProcessExited) -> Fault:
-    """An extension's end before SHUTDOWN; the first error it reported names the type (RIE)."""
-    error_type = _REPORTED.get(extension.state, contract.ERROR_EXTENSION_CRASH)
+    """An extension's end before SHUTDOWN."""
+    error_type = _reported_type(state) or contract.ERROR_EXTENSION_CRASH
     message = "exit code 0" if event.code == 0 else _ending(event)
     reported = f" after reporting {extension.error_type}" if extension.error_type else ""
     before = " before registering" if extension.state is ExtensionState.STARTED else ""
@@ -130,6 +131,14 @@ def _awaited_runtime(state: State) -> str | None:
     if running.state is InvocationState.PENDING:
         return "runtime did not ask for the event"
     return "handler did not respond"
+
+
+def _reported_type(state: State) -> str | None:
+    """An error that an extension reported names the type of whatever ends next (RIE)."""
+    for extension in state.extensions.values():
+        if extension.state in _REPORTED:
+            return _REPORTED[extension.state]
+    return None
 
 
 def _ending(event: ProcessExited) -> str:

@@ -205,6 +205,20 @@ def test_exit_error_then_exit() -> None:
     }
 
 
+def test_error_of_an_internal_extension() -> None:
+    """What an internal extension reported is the type of its runtime's end."""
+    script = Script()
+    script.invoke("r1")
+    script.exit("runtime", 1)
+    script.register("inner", "INVOKE")
+    script.extension_init_error("inner")
+    script.exit("runtime", 1)
+    assert script.answers["r1"].error == {
+        "errorType": "Extension.InitError",
+        "errorMessage": "RequestId: r1 Error: Runtime exited with error: exit status 1",
+    }
+
+
 def test_exit_error_alone_ends_nothing() -> None:
     """An extension that reports its end and lives on is waited for if it was told of the work."""
     script, _ = parked(("INVOKE",), ("SHUTDOWN",))
