@@ -98,7 +98,7 @@ class RuntimeClient:
             ("Content-Type", contract.CONTENT_TYPE_JSON),
             (contract.HEADER_ERROR_TYPE, _header_value(error_type)),
         ]
-        if cause is not None and len(cause) < contract.MAX_XRAY_HEADER_BYTES:
+        if cause is not None and len(cause.encode()) < contract.MAX_XRAY_HEADER_BYTES:
             headers.append((contract.HEADER_XRAY_ERROR_CAUSE, cause))
         identifier = invocation.header(contract.HEADER_INVOCATION_ID)
         if identifier is not None:
@@ -153,7 +153,7 @@ class RuntimeClient:
 
 def _request_id(reply: Reply) -> str:
     value = reply.find(_REQUEST_ID)
-    if value is None:
+    if not value:
         raise InvalidReply(f"the event has no {contract.HEADER_REQUEST_ID} header")
     return value
 
@@ -163,7 +163,7 @@ def _echo(invocation: Invocation) -> bytes:
     identifier = invocation.reply.find(_INVOCATION_ID)
     if not identifier:
         return b""
-    return f"\r\n{contract.HEADER_INVOCATION_ID}: {identifier}".encode()
+    return f"\r\n{contract.HEADER_INVOCATION_ID}: {identifier}".encode("utf-8", "surrogateescape")
 
 
 def _quoted(request_id: str) -> bytes:

@@ -54,6 +54,8 @@ class ClientContext:
 
     def __init__(self, members: dict[str, Any]) -> None:
         client = members.get("client")
+        if client is not None and not isinstance(client, dict):
+            raise ContextUnmarshalFailed("Unable to parse Client Context JSON: client is no object")
         self.custom: dict[str, Any] | None = members.get("custom")
         self.env: dict[str, Any] | None = members.get("env")
         self.client = None if client is None else Client(client)
@@ -138,7 +140,7 @@ def _json_header(reply: Reply, name: str, title: str) -> dict[str, Any] | None:
 
     try:
         members = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ContextUnmarshalFailed(f"Unable to parse {title} JSON: {error}") from None
     if members is not None and not isinstance(members, dict):
         raise ContextUnmarshalFailed(f"Unable to parse {title} JSON: it is no object")

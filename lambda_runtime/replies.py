@@ -44,6 +44,7 @@ def needle(name: str) -> bytes:
 
 
 _STATUS_202 = b"HTTP/1.1 202 "
+_QUICK_STATUS = {b"HTTP/1.1 200 ": 200, _STATUS_202: 202}
 _ACCEPTED = b'\r\n\r\n{"status":"OK"}\n'
 
 
@@ -57,12 +58,13 @@ def quick_reply(data: bytes) -> Reply | None:
         return _ACCEPTED_REPLY
     end = data.find(b"\r\n\r\n")
     start = data.find(b"\r\nContent-Length: ", 0, end)
-    if start < 0 or data[:10] != b"HTTP/1.1 2":
+    status = _QUICK_STATUS.get(data[:13])
+    if start < 0 or status is None:
         return None
     digits = data[start + 18 : data.find(b"\r\n", start + 18)]
     if not digits.isdigit() or len(data) != end + 4 + int(digits):
         return None
-    reply = Reply(int(data[9:12]), data[: end + 2], data[end + 4 :])
+    reply = Reply(status, data[: end + 2], data[end + 4 :])
     lower = reply.lower
     return None if b"\r\nconnection:" in lower or b"\r\ntransfer-" in lower else reply
 
@@ -148,7 +150,11 @@ class ReplyParser:
             return None
         head = self._head = bytes(memoryview(self.buffer)[self._position : end + 2])
         self._body = self._end = end + 4
-        if not head.startswith(b"HTTP/1.") or not head[9:12].isdigit():
+        if (
+            not head.startswith((b"HTTP/1.1 ", b"HTTP/1.0 "))
+            or not head[9:12].isdigit()
+            or head[12:13] not in (b" ", b"\r")
+        ):
             raise InvalidReply(f"the reply is no HTTP/1.1: {head[:60]!r}")
         if head[9:10] == b"1":
             self._begin(self._body)
@@ -228,7 +234,7 @@ class ReplyParser:
 
 
 def _chunk_size(line: bytes) -> int:
-    try:
-        return int(line.partition(b";")[0], 16)
-    except ValueError:
-        raise InvalidReply(f"the reply has the chunk size {line[:20]!r}") from None
+    digits = line.partition(b";")[0].strip(b" \t")
+    if not digits or digits.strip(b"0123456789abcdefABCDEF"):
+        raise InvalidReply(f"the reply has the chunk size {line[:20]!r}")
+    return int(digits, 16)

@@ -117,17 +117,13 @@ class Connection:
     # --- Used by Upload ---------------------------------------------------------------------
 
     def send_parts(self, *parts: bytes | memoryview) -> None:
-        """Send all of `parts` in order, in as few system calls as the kernel allows."""
-        connected = self._connected()
+        """Send all of `parts`; a request that was cut short takes its connection with it."""
+        if self._socket is None:
+            raise ConnectionLost(f"the connection to {self.address} is closed")
         try:
-            waiting = [part if isinstance(part, memoryview) else memoryview(part) for part in parts]
-            while waiting:
-                sent = connected.sendmsg(waiting)
-                while waiting and sent >= len(waiting[0]):
-                    sent -= len(waiting.pop(0))
-                if waiting:
-                    waiting[0] = waiting[0][sent:]
+            _send_parts(self._socket, parts)
         except OSError as error:
+            self.close()
             raise ConnectionLost(f"{self.address} closed the connection: {error}") from error
 
     def finish(self) -> Reply:
@@ -142,8 +138,8 @@ class Connection:
             if len(body) < JOIN_BYTES:
                 connected.sendall(head + body if body else head)
             else:
-                self.send_parts(head, body)
-        except (OSError, ConnectionLost):
+                _send_parts(connected, (head, body))
+        except OSError:
             return  # an early refusal (413) may wait to be read; `_receive` will tell
 
     def _receive(self) -> Reply:
@@ -166,6 +162,9 @@ class Connection:
                 reply = parser.received(count) if count else parser.ended()
         except OSError as error:
             raise self._lost(error, parser.fill) from error
+        except InvalidReply:
+            self.close()
+            raise
         if reply is None:
             raise self._lost("it closed the connection", parser.fill)
         self.served += 1
@@ -235,6 +234,17 @@ class Upload:
         return self._connection.finish()
 
 
+def _send_parts(connected: sockets.socket, parts: Iterable[bytes | memoryview]) -> None:
+    """Send all of `parts` in order, in as few system calls as the kernel allows."""
+    waiting = [memoryview(part) for part in parts]
+    while waiting:
+        sent = connected.sendmsg(waiting)
+        while waiting and sent >= len(waiting[0]):
+            sent -= len(waiting.pop(0))
+        if waiting:
+            waiting[0] = waiting[0][sent:]
+
+
 def request_head(method: str, path: str, headers: Iterable[tuple[str, str]]) -> bytes:
     """Spell a request head; raises ValueError for a value that would inject a header."""
     lines = [f"{method} {path} HTTP/1.1"]
@@ -248,10 +258,21 @@ def parse_address(address: str) -> tuple[str, int, str]:
     host, colon, port = place.rpartition(":")
     if not colon or place.endswith("]"):
         host, port = place, "80"
-    host = host.removeprefix("[").removesuffix("]")
-    if not host or not port.isdecimal() or "://" in address.removeprefix("http://"):
+    bracketed = host.startswith("[") and host.endswith("]")
+    name = host[1:-1] if bracketed else host
+    if not name or bracketed != (":" in name) or not _is_port(port) or not _is_plain(address):
         raise InvalidAddress(f"{address!r} is not host:port or http://host:port/prefix")
-    return host, int(port), (slash + prefix).rstrip("/")
+    return name, int(port), (slash + prefix).rstrip("/")
+
+
+def _is_port(text: str) -> bool:
+    return text.isascii() and text.isdecimal() and len(text) <= 5 and 0 < int(text) < 65536
+
+
+def _is_plain(address: str) -> bool:
+    """Whether it can stand in a request line and is no URL of another scheme."""
+    plain = address.isascii() and address.isprintable() and " " not in address
+    return plain and "://" not in address.removeprefix("http://")
 
 
 def _checked(value: str) -> str:
