@@ -5,6 +5,7 @@ import json
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -41,12 +42,14 @@ def serving(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
 
 
 @pytest.fixture
-def client(serving: Serving) -> Any:
-    return _client(serving.url)
+def client(serving: Serving) -> Iterator[Any]:
+    with _client(serving.url) as client:
+        yield client
 
 
-def _client(url: str) -> Any:
-    return boto3.client(
+def _client(url: str) -> closing[Any]:
+    """A client that gives back its connections at the end of the block."""
+    made = boto3.client(
         "lambda",
         endpoint_url=url,
         region_name="us-east-1",
@@ -54,6 +57,7 @@ def _client(url: str) -> Any:
         aws_secret_access_key="local",
         config=Config(retries={"total_max_attempts": 1}),
     )
+    return closing(made)
 
 
 def test_payload_version_and_log_tail(client: Any) -> None:
@@ -141,8 +145,9 @@ def test_four_overlapping_invokes_run_in_four_environments(
     payload = json.dumps({"meet": str(tmp_path), "size": 4}).encode()
 
     def invoke(_: int) -> str:
-        answer = _client(serving.url).invoke(FunctionName="function", Payload=payload)
-        return str(json.loads(answer["Payload"].read())["pid"])
+        with _client(serving.url) as client:
+            answer = client.invoke(FunctionName="function", Payload=payload)
+            return str(json.loads(answer["Payload"].read())["pid"])
 
     with ThreadPoolExecutor(4) as pool:
         assert len(set(pool.map(invoke, range(4)))) == 4
@@ -154,17 +159,17 @@ def test_fifth_overlapping_invoke_is_throttled(serving: Serving, tmp_path: Path)
     started = threading.Barrier(5)
 
     def invoke(_: int) -> Any:
-        client = _client(serving.url)
-        started.wait()
-        return client.invoke(FunctionName="function", Payload=payload)
+        with _client(serving.url) as client:
+            started.wait()
+            return client.invoke(FunctionName="function", Payload=payload)
 
     with ThreadPoolExecutor(4) as pool:
         busy = [pool.submit(invoke, number) for number in range(4)]
         started.wait()
         while len(list(tmp_path.iterdir())) < 4:
             assert not any(each.done() for each in busy)
-        with pytest.raises(ClientError) as refusal:
-            _client(serving.url).invoke(FunctionName="function", Payload=b"{}")
+        with _client(serving.url) as client, pytest.raises(ClientError) as refusal:
+            client.invoke(FunctionName="function", Payload=b"{}")
         (tmp_path / "fifth").touch()
         assert all(each.result()["StatusCode"] == 200 for each in busy)
     assert refusal.value.response["Error"]["Code"] == "TooManyRequestsException"
