@@ -1,0 +1,90 @@
+"""From exec to an extension's registration: ours, `requests`, and a Python that does nothing."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from tests.benchmarks.report import Options, Sample, Target, interleave, median, print_table, ratio
+
+ROUNDS = 15
+LIMIT = 1.6
+ROOT = Path(__file__).resolve().parents[2]
+BARE, OURS, PEER = "python -c pass", "lambda_extensions", "requests"
+
+EXTENSION = """
+from lambda_extensions import Extension
+
+extension = Extension("hello")
+extension.on_invoke(print)
+extension.run()
+"""
+WITH_REQUESTS = """
+import os
+import requests
+
+requests.post(
+    "http://" + os.environ["AWS_LAMBDA_RUNTIME_API"] + "/2020-01-01/extension/register",
+    json={"events": ["INVOKE", "SHUTDOWN"]},
+    headers={"Lambda-Extension-Name": "hello"},
+)
+"""
+
+
+def run(options: Options) -> list[Target]:
+    with tempfile.TemporaryDirectory() as place:
+        subjects = {
+            BARE: _bare,
+            OURS: _registering(Path(place) / "ours.py", EXTENSION),
+            PEER: _registering(Path(place) / "peer.py", WITH_REQUESTS),
+        }
+        for measure in subjects.values():
+            measure()  # the page cache is warm and the bytecode is written
+        rounds = options.round_count(ROUNDS)
+        samples = interleave(subjects, rounds)
+    rows = [
+        [name, median(samples, name, "ms"), ratio(samples, name, BARE, "ms")] for name in subjects
+    ]
+    title = f"extension: exec to registration, {rounds} rounds"
+    print_table(title, ["extension", "ms", "of bare"], rows)
+    return [Target("extension start of a bare Python's", ratio(samples, OURS, BARE, "ms"), LIMIT)]
+
+
+def _bare() -> Sample:
+    began = time.perf_counter()
+    subprocess.run([sys.executable, "-c", "pass"], env=_environment(""), check=True)
+    return {"ms": (time.perf_counter() - began) * 1000}
+
+
+def _registering(program: Path, text: str) -> Callable[[], Sample]:
+    program.write_text(text)
+
+    def measure() -> Sample:
+        with socket.create_server(("127.0.0.1", 0)) as api:
+            address = "{}:{}".format(*api.getsockname())
+            began = time.perf_counter()
+            child = subprocess.Popen(
+                [sys.executable, program], env=_environment(address), stderr=subprocess.DEVNULL
+            )
+            connection, _ = api.accept()
+            with connection:
+                connection.recv(1)
+                took = time.perf_counter() - began
+        child.wait()
+        return {"ms": took * 1000}
+
+    return measure
+
+
+def _environment(address: str) -> dict[str, str]:
+    return {
+        "PATH": os.environ["PATH"],
+        "PYTHONPATH": str(ROOT),
+        "AWS_LAMBDA_RUNTIME_API": address,
+    }
