@@ -9,6 +9,7 @@ import shutil
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -100,15 +101,15 @@ def test_environment_is_not_reused_before_the_extension_is_back(
         environment=SDK,
         timeout=30,
     )
-    client = local.client()
-    first = client.invoke(FunctionName="f")["Payload"].read()
-    assert "REPORT" not in log.text
-    gate.write_text("one")
-    eventually(lambda: log.text.count("REPORT") == 1, "the first REPORT")
-    assert "let go: one\n" in log.text  # flushed before the freeze, without flush=True
-    second = client.invoke(FunctionName="f")["Payload"].read()
-    gate.write_text("two")
-    eventually(lambda: log.text.count("REPORT") == 2, "the second REPORT")
+    with closing(local.client()) as client:
+        first = client.invoke(FunctionName="f")["Payload"].read()
+        assert "REPORT" not in log.text
+        gate.write_text("one")
+        eventually(lambda: log.text.count("REPORT") == 1, "the first REPORT")
+        assert "let go: one\n" in log.text  # flushed before the freeze, without flush=True
+        second = client.invoke(FunctionName="f")["Payload"].read()
+        gate.write_text("two")
+        eventually(lambda: log.text.count("REPORT") == 2, "the second REPORT")
     assert first == second
 
 
