@@ -17,30 +17,24 @@ from __future__ import annotations
 
 import os
 import sys
-import time
-from _thread import allocate_lock  # threading is not needed by most
 
 from lambda_extensions.client import ExtensionClient
 from lambda_extensions.errors import LambdaExtensionsError, RegistrationRefused
-from lambda_extensions.events import InvokeEvent, ShutdownEvent
 from lambda_extensions.failures import complain
+from lambda_extensions.serving import EXIT_FAILED, Serving
 from lambda_runtime import contract
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-    from typing import Any, ClassVar, Literal, NoReturn, TypeVar
+    from collections.abc import Callable
+    from typing import Any, ClassVar, Literal, TypeVar
 
-    from lambda_extensions.calls import Calls
     from lambda_extensions.client import Registration
-    from lambda_extensions.events import UnknownEvent
+    from lambda_extensions.events import InvokeEvent, ShutdownEvent
     from lambda_extensions.flush import FlushPolicy
-    from lambda_extensions.intake import Intake
     from lambda_extensions.telemetry import BatchHandler, Buffering, OnFailure, TelemetryHandler
 
     Handler = TypeVar("Handler", bound=Callable[[Any], Any])
-
-EXIT_FAILED = 1
 
 
 class Extension:
@@ -84,9 +78,6 @@ class Extension:
         self._shutdown_handlers: list[Callable[[ShutdownEvent], Any]] = []
         self._telemetry_handlers: list[TelemetryHandler] = []
         self._buffering: Buffering | None = None
-        self._intake: Intake | None = None
-        self._calls: Calls | None = None
-        self._lock = allocate_lock()
         self._add_methods()
 
     def on_init(self, handler: Handler) -> Handler:
@@ -157,123 +148,15 @@ class Extension:
         register, cannot initialise, loses Lambda, or fails with `on_failure="exit"`.
         """
         try:
-            with ExtensionClient() as client:
-                self._serve(client)
+            with ExtensionClient() as client, Serving(self, client) as serving:
+                serving.run()
         except RegistrationRefused as error:
             complain(f"{error}{_hint(error)}")
         except LambdaExtensionsError as error:
             complain(f'extension "{self.name}": {error}')
         else:
             return
-        finally:
-            self._close()
         raise SystemExit(EXIT_FAILED)
-
-    def _serve(self, client: ExtensionClient) -> None:
-        registration = client.register(
-            self.name, self.events, accept_account_id=self._accepts_account_id
-        )
-        self._initialise(client, registration)
-        event, rest = self._next(client)
-        while not isinstance(event, ShutdownEvent):
-            if isinstance(event, InvokeEvent):
-                self._handle(client, self._invoke_handlers, event)
-                if self._intake is not None:
-                    self._intake.hold(event, rest)
-            event, rest = self._next(client)
-        if self._intake is not None:
-            self._intake.end(event)
-        self._handle(client, self._shutdown_handlers, event)
-
-    def _next(
-        self, client: ExtensionClient
-    ) -> tuple[InvokeEvent | ShutdownEvent | UnknownEvent, float]:
-        """The next event, and the seconds without one before it."""
-        sys.stdout.flush()  # what a handler printed belongs to this invocation's logs
-        asked = time.time()
-        event = client.next()
-        return event, time.time() - asked
-
-    def _initialise(self, client: ExtensionClient, registration: Registration) -> None:
-        if self._is_managed and self._invoke_handlers:
-            complain("managed instances have no INVOKE event: on_invoke handlers are not called")
-        try:
-            for handler in self._init_handlers:
-                self._call(handler, registration)
-            if self._telemetry_handlers:
-                self._begin_intake(client)
-        except Exception as error:  # noqa: BLE001  whatever it is, Lambda is told
-            complain(f'extension "{self.name}" cannot initialise', error)
-            self._give_up(client.init_error, error)
-
-    def _begin_intake(self, client: ExtensionClient) -> None:
-        from lambda_extensions.delivery import Delivery
-        from lambda_extensions.intake import Intake
-
-        def leave(error: BaseException) -> None:
-            self._leave(client, error)
-
-        if self._is_managed:
-            for wish in self._telemetry_handlers:
-                wish.policy = wish.policy.without_invoke()
-        deliveries = [
-            Delivery(wish, call=self._call, give_up=leave) for wish in self._telemetry_handlers
-        ]
-        self._intake = Intake(
-            deliveries,
-            buffering=self._buffering,
-            protocol=self._protocol,
-            strict=self._is_strict,
-        )
-        self._intake.begin(client)
-
-    def _handle(
-        self,
-        client: ExtensionClient,
-        handlers: Sequence[Callable[[Any], Any]],
-        event: InvokeEvent | ShutdownEvent,
-    ) -> None:
-        for handler in handlers:
-            try:
-                self._call(handler, event)
-            except Exception as error:  # noqa: BLE001  the function does not pay for it
-                complain(f'extension "{self.name}" failed at {event.event_type}', error)
-                if self._exits_on_failure:
-                    self._give_up(client.exit_error, error)
-
-    def _call(self, handler: Callable[[Any], Any], argument: object) -> None:
-        result = handler(argument)
-        if not hasattr(result, "__await__"):
-            return
-        with self._lock:
-            if self._calls is None:
-                from lambda_extensions.calls import Calls
-
-                self._calls = Calls()
-        self._calls.wait(result)
-
-    def _give_up(self, report: Callable[[BaseException], None], error: BaseException) -> NoReturn:
-        try:
-            report(error)
-        except LambdaExtensionsError as refusal:
-            complain(f'extension "{self.name}": {refusal}')
-        raise SystemExit(EXIT_FAILED)
-
-    def _leave(self, client: ExtensionClient, error: BaseException) -> NoReturn:
-        """Give up in another thread than `run`'s, which waits for the next event."""
-        complain(f'extension "{self.name}" failed at telemetry', error)
-        try:
-            with client.another() as other:
-                self._give_up(other.exit_error, error)
-        finally:
-            sys.stdout.flush()
-            os._exit(EXIT_FAILED)
-
-    def _close(self) -> None:
-        if self._intake is not None:
-            self._intake.abandon()
-        if self._calls is not None:
-            self._calls.close()
 
     def _add_methods(self) -> None:
         for name, decorator in (

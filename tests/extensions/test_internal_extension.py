@@ -5,15 +5,27 @@ from __future__ import annotations
 import json
 import threading
 import time
+from collections.abc import Iterator
 from types import SimpleNamespace
 
 import pytest
 
 from lambda_extensions import InternalExtension
 from lambda_extensions.events import InvokeEvent
+from tests.support.processes import eventually
 from tests.support.scripted_api import HANG_UP, ScriptedApi, body_of, head_of, reply
 
 REGISTERED = reply("200 OK", "Lambda-Extension-Identifier: x", body="{}")
+
+
+@pytest.fixture(autouse=True)
+def _the_thread_ends() -> Iterator[None]:
+    """With the API gone the extension's thread says so on stderr and ends, within the test."""
+    yield
+    eventually(
+        lambda: all(thread.name != "flush" for thread in threading.enumerate()),
+        "the end of the extension's thread",
+    )
 
 
 def invoke(_: bytes) -> bytes:
