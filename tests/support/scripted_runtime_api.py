@@ -62,6 +62,9 @@ class Peer:
         for value in data:
             self._socket.sendall(bytes([value]))
 
+    def finish_sending(self) -> None:
+        self._socket.shutdown(socket.SHUT_WR)
+
     def close(self) -> None:
         self._socket.close()
 
