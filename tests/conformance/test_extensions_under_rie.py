@@ -12,6 +12,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,7 @@ from lambda_extensions.cli import unpack
 from lambda_extensions.layer import build
 from tests.support.command_line import write_code, write_executable
 from tests.support.peers import REPOSITORY, RuntimeInterfaceEmulator
+from tests.support.processes import eventually
 
 NAMESPACE = ("unshare", "--map-root-user", "--mount", "sh", "-c")
 OVER_OPT = 'mount --bind "$0" /opt && exec "$@"'
@@ -132,3 +134,115 @@ def test_built_layer_under_rie(
         rie.stop()
         output = rie.stdout() + rie.stderr()
     assert output.count("invoked ") == 1
+
+
+# --- Managed instances: RIE's engine with a real Telemetry API ---------------------------------
+
+AS_MANAGED = """
+set -e
+mount -t tmpfs none /srv && mkdir /srv/python /srv/sdk && mount --bind "$1" /srv/python
+mount --bind "$2" /srv/sdk
+mount -t tmpfs none /var && mkdir /var/task && mount --bind "$3" /var/task
+mount --bind "$0" /opt
+cd /var/task && shift 3 && exec "$@"
+"""
+"""RIE runs these processes as uid 993: the interpreter and the SDK get places it may read."""
+
+ENVIRONMENT = {
+    "PATH": "/srv/python/bin:/usr/bin:/bin",
+    "LD_LIBRARY_PATH": "/srv/python/lib",
+    "PYTHONPATH": "/srv/sdk",
+    "PYTHONDONTWRITEBYTECODE": "1",
+    "AWS_LAMBDA_FUNCTION_NAME": "hello",
+    "AWS_LAMBDA_MAX_CONCURRENCY": "1",
+    "AWS_LAMBDA_LOG_FORMAT": "text",
+}
+SUPERVISED = ("setpriv", "--reuid=993", "--regid=990", "--clear-groups")
+
+MANAGED = """#!/usr/bin/env python3
+import json
+from lambda_extensions import Extension, FlushPolicy
+
+extension = Extension(accept_account_id=True)
+
+@extension.on_init
+def begin(registration):
+    print("account", registration.account_id, flush=True)
+
+@extension.on_invoke
+def never(event):
+    print("never", flush=True)
+
+@extension.on_telemetry("platform", "function", flush=FlushPolicy.adaptive())
+def ship(batch):
+    for record in batch:
+        print("record", record.type, json.dumps(record.record), type(record).__name__, flush=True)
+
+@extension.on_shutdown
+def end(event):
+    print("end", event.reason, flush=True)
+
+extension.run()
+"""
+
+
+@pytest.fixture
+def managed(request: pytest.FixtureRequest, tmp_path: Path) -> RuntimeInterfaceEmulator:
+    """RIE as managed instances: the extension above, and a function that prints its event."""
+    opt, task = tmp_path / "opt", tmp_path / "task"
+    write_executable(opt / "extensions" / "managed", MANAGED)
+    start = "#!/bin/sh\nexec python3 -m lambda_runtime app.handler\n"
+    write_executable(task / "bootstrap", start)
+    write_code(task, "def handler(event, context):\n    print('line', event)\n    return event\n")
+    for path in (opt, opt / "extensions", task):
+        path.chmod(0o755)
+    places = (str(opt), sys.base_prefix, str(REPOSITORY), str(task))
+    prefix = ("unshare", "--mount", "sh", "-c", AS_MANAGED, *places)
+    _require(*prefix, *SUPERVISED, "python3", "-c", "import lambda_extensions")
+    rie: Path = request.getfixturevalue("rie_binary")
+    readable = shutil.copy(rie, tmp_path)
+    return RuntimeInterfaceEmulator(
+        Path(readable), ["/var/task/bootstrap"], env=ENVIRONMENT, prefix=prefix
+    )
+
+
+def _require(*command: str) -> None:
+    if not all(shutil.which(name) for name in (command[0], SUPERVISED[0])):
+        pytest.skip("unshare or setpriv is missing")
+    probe = subprocess.run(command, capture_output=True, text=True, env=ENVIRONMENT, check=False)
+    if probe.returncode:
+        pytest.skip(f"RIE's user cannot be set up here: {probe.stderr.strip()}")
+
+
+def _is_answered(http: requests.Session, url: str, event: int) -> bool:
+    """Whether the answer is the event; 400 says that the runtime is not back at next."""
+    answer = http.post(url, json=event)
+    assert answer.status_code == 400 or answer.json() == event
+    return answer.status_code == 200
+
+
+def test_records_of_the_real_telemetry_api(managed: RuntimeInterfaceEmulator) -> None:
+    """AWS's own Telemetry API delivers every record, in order, to the end; INVOKE is not asked."""
+    with managed as rie, session() as http:
+        for number in range(3):
+            eventually(partial(_is_answered, http, rie.url, number), "a runtime that is free")
+        rie.stop()
+        output = rie.stdout() + rie.stderr()
+    assert "account 123456789012\n" in output
+    assert output.count("managed instances have no INVOKE event") == 1
+    assert "never" not in output
+    assert "end spindown\n" in output
+    records = [line.split(maxsplit=2)[1:] for line in output.splitlines() if line[:7] == "record "]
+    assert all(not rest.endswith("UnknownRecord") for _, rest in records)
+    kinds = [kind for kind, _ in records]
+    assert kinds[0] == "platform.initStart"
+    assert set(kinds[1:5]) == {
+        "platform.telemetrySubscription",
+        "platform.initRuntimeDone",
+        "platform.extension",
+        "platform.initReport",
+    }
+    lines = [rest for kind, rest in records if kind == "function"]
+    assert lines == [f'"line {number}" FunctionLog' for number in range(3)]
+    for kind in ("platform.start", "platform.report"):
+        assert kinds.count(kind) == 3
