@@ -6,7 +6,7 @@ Source: "Using the Lambda runtime API for custom runtimes", AWS Lambda Developer
 from __future__ import annotations
 
 from lambda_runtime import contract
-from lambda_runtime.errors import InvalidReply, RuntimeApiError
+from lambda_runtime.errors import EventRedelivered, InvalidReply, RuntimeApiError
 from lambda_runtime.replies import Reply, needle
 from lambda_runtime.transport import Connection, Upload
 
@@ -54,6 +54,7 @@ class RuntimeClient:
     """Speaks to the Runtime API at `address` (AWS_LAMBDA_RUNTIME_API) over one kept connection."""
 
     def __init__(self, address: str, user_agent: str) -> None:
+        self.never_again: str | None = None  # the id of an event whose answer was refused
         self._connection = Connection(address)
         self._agent = ("User-Agent", user_agent)
         self._next = self._head(contract.RUNTIME_NEXT.method, contract.RUNTIME_NEXT.path)
@@ -63,11 +64,18 @@ class RuntimeClient:
         self._response = (start, middle, rest[:-2] + b"Content-Length: ")
 
     def next(self) -> Invocation:
-        """Wait for the next event, without limit. Raises ConnectionLost and RuntimeApiError."""
+        """Wait for the next event, without limit.
+
+        Raises ConnectionLost, RuntimeApiError, and EventRedelivered for an event that has been
+        handled but whose answer was refused.
+        """
         reply = self._connection.exchange(self._next)
         if reply.status != 200:
             raise _refused(contract.RUNTIME_NEXT.path, reply)
-        return Invocation(_request_id(reply), reply)
+        request_id = _request_id(reply)
+        if request_id == self.never_again:
+            raise EventRedelivered(f"the Runtime API delivered {request_id} a second time")
+        return Invocation(request_id, reply)
 
     def respond(
         self,
@@ -88,7 +96,7 @@ class RuntimeClient:
         )
         reply = self._connection.exchange(head, body)
         if reply.status != 202:
-            raise _refused("the response", reply)
+            _accept_if_delivered(f"the response to {invocation.request_id}", reply)
 
     def fail(
         self, invocation: Invocation, body: bytes, *, error_type: str, cause: str | None = None
@@ -121,6 +129,12 @@ class RuntimeClient:
         ]
         return self._connection.upload(self._connection.head("POST", path, [self._agent, *headers]))
 
+    def finish_stream(self, upload: Upload, trailers: Iterable[tuple[str, str]] = ()) -> None:
+        """End a streamed response. Raises ConnectionLost, RuntimeApiError when it is refused."""
+        reply = upload.finish([(name, _header_value(value)) for name, value in trailers])
+        if reply.status != 202:
+            raise _refused("the streamed response", reply)
+
     def init_error(self, body: bytes, error_type: str) -> None:
         """Report that init failed; the process is expected to exit."""
         headers = [(contract.HEADER_ERROR_TYPE, _header_value(error_type))]
@@ -145,7 +159,7 @@ class RuntimeClient:
     def _post(self, path: str, headers: Iterable[tuple[str, str]], body: bytes) -> None:
         reply = self._connection.request("POST", path, [self._agent, *headers], body)
         if reply.status != 202:
-            raise _refused(path, reply)
+            _accept_if_delivered(path, reply)
 
     def _head(self, method: str, path: str, *headers: tuple[str, str]) -> bytes:
         return self._connection.head(method, path, [self._agent, *headers])
@@ -177,6 +191,12 @@ def _quoted(request_id: str) -> bytes:
 
 def _header_value(text: str) -> str:
     return text.encode("ascii", "backslashreplace").decode().replace("\r", " ").replace("\n", " ")
+
+
+def _accept_if_delivered(operation: str, reply: Reply) -> None:
+    """A post that was sent twice is refused the second time when the first had arrived."""
+    if reply.status != 403 or not reply.resent:
+        raise _refused(operation, reply)
 
 
 def _refused(operation: str, reply: Reply) -> RuntimeApiError:

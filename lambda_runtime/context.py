@@ -95,10 +95,9 @@ class LambdaContext:
 
     def log(self, message: object) -> None:
         """Write `message` to the log as it is, without a line break."""
-        import sys
+        from lambda_runtime.sink import write
 
-        sys.stdout.write(str(message))
-        sys.stdout.flush()
+        write(str(message))
 
     def w3c(self) -> dict[str, str]:
         """The W3C trace context that the invoker sent inside its client context."""

@@ -10,7 +10,8 @@ import json
 import os
 from traceback import extract_tb
 
-from lambda_runtime.errors import FaultError
+from lambda_runtime import contract
+from lambda_runtime.errors import FaultError, HandlerError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -18,35 +19,57 @@ if TYPE_CHECKING:
     from traceback import FrameSummary
 
 _OWN_DIRECTORY = os.path.dirname(__file__) + os.sep  # noqa: PTH120  pathlib costs a cold start
+_ASYNCIO = os.path.dirname(os.__file__) + f"{os.sep}asyncio{os.sep}"  # noqa: PTH120  as above
 _IMPORT_SYSTEM = ("<frozen importlib._bootstrap", "<frozen importlib._bootstrap_external")
 _FAULT_TYPE = "LambdaValidationError"
+MAX_CAUSES = 10
 
 
 class ErrorReport:
-    """`error_type`, `message`, `stack_trace` (formatted lines) and `frames` of one failure."""
+    """`error_type`, `message`, `stack_trace` (formatted lines) and `frames` of one failure.
 
-    __slots__ = ("error_type", "frames", "message", "stack_trace")
+    `causes` are the reports of the exceptions that led to it, nearest first; `members` those of
+    an exception group.
+    """
 
-    def __init__(self, error: BaseException) -> None:
+    __slots__ = ("causes", "error_type", "frames", "members", "message", "notes", "stack_trace")
+
+    def __init__(self, error: BaseException, *, alone: bool = False) -> None:
         self.message = _text(error)
+        self.notes: list[str] = [str(note) for note in getattr(error, "__notes__", None) or ()]
+        self.causes: list[ErrorReport] = [] if alone else _causes(error)
+        self.members: list[ErrorReport] = _members(error)
         self.frames: list[FrameSummary] = []
         if isinstance(error, FaultError):
             self.error_type = error.error_type
             self.stack_trace = error.stack_trace
             return
-        self.error_type = type(error).__name__
+        self.error_type = _type_name(error)
         self.frames = _user_frames(extract_tb(error.__traceback__))
         self.stack_trace = [_format(frame) for frame in self.frames]
 
     def body(self, request_id: str) -> bytes:
-        """The error JSON, members in AWS's order."""
-        members = {
+        """The error JSON, members in AWS's order; a `cause` is ours."""
+        members: dict[str, object] = {
             "errorMessage": self.message,
             "errorType": self.error_type,
             "requestId": request_id,
             "stackTrace": self.stack_trace,
         }
+        if self.frames and self.causes:
+            members["cause"] = self.causes_json()
         return _encoded(json.dumps(members, ensure_ascii=False))
+
+    def causes_json(self) -> list[dict[str, object]]:
+        """The causes as members of a JSON record."""
+        return [
+            {
+                "errorMessage": one.message,
+                "errorType": one.error_type,
+                "stackTrace": one.stack_trace,
+            }
+            for one in self.causes
+        ]
 
     def xray_cause(self) -> str:
         """The X-Ray cause on one line of ASCII, fit for a header."""
@@ -67,17 +90,55 @@ class ErrorReport:
         }
         return json.dumps(cause)
 
-    def log_line(self) -> str:
+    def log_line(self, separator: str = "\r") -> str:
         """`[ERROR] Type: message`, then the trace, joined by carriage returns into one line."""
-        parts = [part for part in (self.error_type, self.message) if part]
-        head = "[ERROR] " + ": ".join(parts) if parts else "[ERROR]"
-        lines = [line for entry in self.stack_trace for line in entry.splitlines() or [""]]
+        head = f"[ERROR] {self._title()}".rstrip(" ")
         return (
-            "\r".join([head, "Traceback (most recent call last):", *map(_indented, lines)]) + "\n"
+            separator.join([head, "Traceback (most recent call last):", *self._log_lines()]) + "\n"
         )
+
+    def _title(self) -> str:
+        return ": ".join(part for part in (self.error_type, self.message) if part)
+
+    def _log_lines(self) -> list[str]:
+        lines = [line for entry in self.stack_trace for line in entry.splitlines() or [""]]
+        found = [_indented(line) for line in lines]
+        found += [f"Note: {line}" for note in self.notes for line in note.splitlines()]
+        for title, reports in (("Caused by", self.causes), ("Together with", self.members)):
+            for report in reports:
+                found += [f"{title}: {report._title()}", *report._log_lines()]
+        return found
+
+
+def _causes(error: BaseException) -> list[ErrorReport]:
+    """The exceptions behind `error`, as Python would show them, at most ten."""
+    found: list[BaseException] = [error]
+    while len(found) <= MAX_CAUSES:
+        last = found[-1]
+        hidden = last.__suppress_context__
+        behind = last.__cause__ or (None if hidden else last.__context__)
+        if behind is None or any(behind is one for one in found):
+            break
+        found.append(behind)
+    return [ErrorReport(one, alone=True) for one in found[1:]]
+
+
+def _members(error: BaseException) -> list[ErrorReport]:
+    group = error.exceptions if isinstance(error, BaseExceptionGroup) else ()
+    return [ErrorReport(one) for one in group]
+
+
+def _type_name(error: BaseException) -> str:
+    if isinstance(error, HandlerError):
+        return str(error.error_type)
+    if isinstance(error, SystemExit):
+        return contract.ERROR_RUNTIME_EXIT
+    return type(error).__name__
 
 
 def _text(error: BaseException) -> str:
+    if isinstance(error, SystemExit):
+        return f"the handler ended the process: exit {error.code}"
     try:
         return str(error)
     except Exception as broken:  # noqa: BLE001  a report must not fail because of what it reports
@@ -85,7 +146,7 @@ def _text(error: BaseException) -> str:
 
 
 def _user_frames(frames: Iterable[FrameSummary]) -> list[FrameSummary]:
-    """Without leading frames of ours and of the import system; with them if no other is left."""
+    """Without leading frames of ours, of asyncio and of the import system; with them if no other is left."""
     everything = list(frames)
     kept = everything
     while kept and _is_framework(kept[0]):
@@ -94,7 +155,7 @@ def _user_frames(frames: Iterable[FrameSummary]) -> list[FrameSummary]:
 
 
 def _is_framework(frame: FrameSummary) -> bool:
-    return frame.filename.startswith((_OWN_DIRECTORY, *_IMPORT_SYSTEM))
+    return frame.filename.startswith((_OWN_DIRECTORY, _ASYNCIO, *_IMPORT_SYSTEM))
 
 
 def _format(frame: FrameSummary) -> str:

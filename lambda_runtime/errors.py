@@ -32,6 +32,10 @@ class RuntimeApiError(LambdaRuntimeError):
         self.body = body
 
 
+class EventRedelivered(LambdaRuntimeError):
+    """Raised when an event comes again whose answer was refused: it must not be handled twice."""
+
+
 class FaultError(LambdaRuntimeError):
     """Base class of the runtime's own faults; `error_type` is AWS's, no stack trace is shown."""
 
@@ -89,3 +93,19 @@ class ContextUnmarshalFailed(FaultError):
     """Raised when the client context or the Cognito identity is not JSON."""
 
     error_type = "Runtime.LambdaContextUnmarshalError"
+
+
+class DeadlineReached(LambdaRuntimeError):
+    """Raised when a coroutine handler was cancelled shortly before its deadline."""
+
+
+class HandlerError(Exception):
+    """Raised by a handler to choose the reported `error_type` itself: any text, `Order.Unknown`."""
+
+    def __init__(self, error_type: str, message: str = "") -> None:
+        super().__init__(message)
+        self.error_type = error_type
+
+
+class ShutdownRequested(BaseException):
+    """Raised wherever the process is when SIGTERM or SIGINT asks for the shutdown hooks."""

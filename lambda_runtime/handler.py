@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     Handler = Callable[[Any, LambdaContext], object]
 
 
+_ASYNC = 0x80 | 0x200
+"""CO_COROUTINE and CO_ASYNC_GENERATOR of `inspect`, which is too dear for them."""
+
+
 def find_handler(name: str) -> Handler:
     """Import the module and get the function; `package/module.function` works too.
 
@@ -40,6 +44,15 @@ def find_handler(name: str) -> Handler:
         return getattr(module, attribute)  # type: ignore[no-any-return]
     except AttributeError:
         raise HandlerNotFound(f"Handler '{attribute}' missing on module '{module_name}'") from None
+
+
+def prepared(handler: Handler) -> Handler:
+    """The handler inside its middleware; asyncio is loaded now for one that will need it."""
+    hooks = sys.modules.get("lambda_runtime.hooks")
+    code = getattr(handler, "__code__", None)
+    if code is not None and code.co_flags & _ASYNC:
+        __import__("lambda_runtime.event_loop")
+    return handler if hooks is None else hooks.wrapped(handler)
 
 
 def _import(module_name: str) -> object:

@@ -1,7 +1,7 @@
 """The runtime on one screen. Start here.
 
     init: find the handler, or report why not and exit with 1
-    then for ever: next -> handler -> respond, or fail
+    then for ever: next -> handler -> respond, stream, or fail
 
 Source: "Building a custom runtime for AWS Lambda", AWS Lambda Developer Guide; AWS's Python client.
 """
@@ -11,9 +11,10 @@ from __future__ import annotations
 import sys
 from os import environ
 
-from lambda_runtime import contract
+from lambda_runtime import contract, current
 from lambda_runtime.context import LambdaContext
-from lambda_runtime.handler import find_handler
+from lambda_runtime.errors import RuntimeApiError
+from lambda_runtime.handler import find_handler, prepared
 from lambda_runtime.replies import needle
 from lambda_runtime.serialization import JsonCodec
 
@@ -23,48 +24,70 @@ if TYPE_CHECKING:
 
     from lambda_runtime.client import Invocation, RuntimeClient
     from lambda_runtime.handler import Handler
+    from lambda_runtime.serialization import Codec
 
 EXIT_INIT_FAILED = 1
 _TRACE_ID = needle(contract.HEADER_TRACE_ID)
+_PLAIN = frozenset({dict, list, str, int, float, bool, type(None), bytes})
+"""Results that are one value for sure; all others may be streams or coroutines."""
 
 
 def run(client: RuntimeClient, handler: Handler | str) -> NoReturn:
     """Initialise, then handle invocations until the environment ends."""
-    if isinstance(handler, str):
-        handler = _initialise(client, handler)
-    codec = JsonCodec()
+    handler = _initialise(client, handler)
+    if environ.get(contract.ENV_INITIALIZATION_TYPE) == contract.INITIALIZATION_SNAP_START:
+        from lambda_runtime.snapstart import restore
+
+        restore(client)
+    codec = current.codec or JsonCodec()
     while True:
-        invocation = client.next()
-        _set_trace_id(invocation)
-        try:
-            context = LambdaContext(invocation)
-            event = codec.decode(invocation.reply.body, invocation.content_type)
-            body, content_type = codec.encode(handler(event, context))
-        except Exception as error:  # noqa: BLE001  whatever a handler raises is its answer
-            _fail(client, invocation, error)
-        else:
-            client.respond(invocation, body, content_type)
+        if current.pending:
+            _do_pending()
+        answer(client, handler, codec, client.next())
 
 
-def _initialise(client: RuntimeClient, name: str) -> Handler:
+def answer(client: RuntimeClient, handler: Handler, codec: Codec, invocation: Invocation) -> None:
+    """Handle one event: its result is posted, streamed, or the failure is."""
     try:
-        return find_handler(name)
-    except Exception as error:  # noqa: BLE001  whatever a module raises is reported
-        from lambda_runtime.error_report import ErrorReport
+        _set_trace_id(invocation)
+        current.context = context = LambdaContext(invocation)
+        event = codec.decode(invocation.reply.body, invocation.content_type)
+        result = handler(event, context)
+        if type(result) not in _PLAIN:
+            from lambda_runtime.streaming import STREAMED, StreamedResponse, settled
 
-        report = ErrorReport(error)
-        _log(report.log_line())
+            result = settled(result)
+            if type(result) in STREAMED:
+                return StreamedResponse(client, invocation, codec).send_all(result)
+        body, content_type = codec.encode(result)
+    except BaseException as error:  # noqa: BLE001  whatever a handler raises is its answer
+        from lambda_runtime.failures import fail
+
+        return fail(client, invocation, error)
+    try:
+        client.respond(invocation, body, content_type)
+    except RuntimeApiError as refusal:
+        from lambda_runtime.failures import refused
+
+        refused(client, invocation, refusal)
+
+
+def _initialise(client: RuntimeClient, handler: Handler | str) -> Handler:
+    try:
+        found = find_handler(handler) if isinstance(handler, str) else handler
+        return prepared(found)
+    except Exception as error:  # noqa: BLE001  whatever a module raises is reported
+        from lambda_runtime.failures import log_error
+
+        report = log_error(error)
         client.init_error(report.body(""), report.error_type)
         sys.exit(EXIT_INIT_FAILED)
 
 
-def _fail(client: RuntimeClient, invocation: Invocation, error: Exception) -> None:
-    from lambda_runtime.error_report import ErrorReport
+def _do_pending() -> None:
+    from lambda_runtime.hooks import run_pending
 
-    report = ErrorReport(error)
-    _log(report.log_line())
-    body = report.body(invocation.request_id)
-    client.fail(invocation, body, error_type=report.error_type, cause=report.xray_cause())
+    run_pending()
 
 
 def _set_trace_id(invocation: Invocation) -> None:
@@ -74,8 +97,3 @@ def _set_trace_id(invocation: Invocation) -> None:
         environ[contract.ENV_TRACE_ID] = trace_id
     elif contract.ENV_TRACE_ID in environ:
         del environ[contract.ENV_TRACE_ID]
-
-
-def _log(line: str) -> None:
-    sys.stdout.write(line)
-    sys.stdout.flush()

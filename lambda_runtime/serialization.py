@@ -17,7 +17,14 @@ except (ImportError, TypeError):  # an interpreter without, or with another, pri
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from typing import Any, Protocol
+
+    class Codec(Protocol):
+        """What reads events and spells results."""
+
+        def decode(self, body: memoryview | bytes, content_type: str | None) -> Any: ...
+
+        def encode(self, result: object) -> tuple[bytes, str]: ...
 
 
 class JsonCodec:

@@ -6,7 +6,8 @@ import sys
 from os import environ
 
 from lambda_runtime import __version__, contract
-from lambda_runtime.errors import InvalidAddress, LambdaRuntimeError
+from lambda_runtime.errors import InvalidAddress, LambdaRuntimeError, ShutdownRequested
+from lambda_runtime.logging_hook import install_when_imported
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -33,13 +34,33 @@ def start(handler: Handler | str) -> NoReturn:
     """Run `handler`, a function or "module.function"; raises LambdaRuntimeError."""
     client = connect()
     prepare_streams()
+    if contract.ENV_TELEMETRY_LOG_FD in environ:
+        from lambda_runtime.sink import open_sink
+
+        open_sink()
+    install_when_imported()
     task_root = environ.get(contract.ENV_TASK_ROOT)
     if task_root and task_root not in sys.path:
         sys.path.insert(0, task_root)
     prime_allocator()
     from lambda_runtime.loop import run
 
-    run(client, handler)
+    try:
+        run(client, handler)
+    except ShutdownRequested:
+        sys.exit(0)
+    finally:
+        _end()
+
+
+def _end() -> None:
+    """Run the shutdown hooks, if there are any, and end the event loop, if there is one."""
+    hooks = sys.modules.get("lambda_runtime.hooks")
+    if hooks is not None:
+        hooks.shut_down()
+    event_loop = sys.modules.get("lambda_runtime.event_loop")
+    if event_loop is not None:
+        event_loop.close()
 
 
 def connect() -> RuntimeClient:

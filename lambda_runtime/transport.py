@@ -102,8 +102,8 @@ class Connection:
 
     def upload(self, head: bytes) -> Upload:
         """Begin a request whose body is sent in chunks; `head` announces them."""
-        if self._socket is not None and self._is_stale():
-            self.close()
+        if self.is_readable():
+            self.close()  # the server has closed it: an upload cannot be sent again
         self._send(head, b"")
         return Upload(self)
 
@@ -116,15 +116,24 @@ class Connection:
 
     # --- Used by Upload ---------------------------------------------------------------------
 
-    def send_parts(self, *parts: bytes | memoryview) -> None:
-        """Send all of `parts`; a request that was cut short takes its connection with it."""
+    def send_parts(self, *parts: bytes | memoryview) -> Reply | None:
+        """Send all of `parts`; when the server no longer listens, the reply it left behind.
+
+        Raises ConnectionLost. A request that was cut short takes its connection with it.
+        """
         if self._socket is None:
             raise ConnectionLost(f"the connection to {self.address} is closed")
         try:
             _send_parts(self._socket, parts)
-        except OSError as error:
-            self.close()
-            raise ConnectionLost(f"{self.address} closed the connection: {error}") from error
+        except OSError:
+            return self.early_reply()
+        return None
+
+    def early_reply(self) -> Reply:
+        """The reply to a request that is not complete, and never will be. Raises ConnectionLost."""
+        reply = self._receive()
+        self.close()
+        return reply
 
     def finish(self) -> Reply:
         """Wait for the reply to what was sent."""
@@ -176,18 +185,21 @@ class Connection:
         self.close()
         return ConnectionLost(f"no reply from {self.address}: {why}", received=received)
 
-    def _is_stale(self) -> bool:
-        """Whether the server has closed the kept connection: an upload cannot be sent again."""
-        connected = self._connected()
+    def is_readable(self) -> bool:
+        """Whether a reply, or the end of the connection, waits to be read."""
+        connected = self._socket
+        if connected is None:
+            return False
         connected.setblocking(False)
         try:
-            return connected.recv(1, sockets.MSG_PEEK) == b""
+            connected.recv(1, sockets.MSG_PEEK)
         except BlockingIOError:
             return False
         except OSError:
             return True
         finally:
             connected.setblocking(True)
+        return True
 
     def _connected(self) -> sockets.socket:
         if self._socket is None:
@@ -217,21 +229,31 @@ class Connection:
 class Upload:
     """A request body being sent in chunks."""
 
-    __slots__ = ("_connection",)
+    __slots__ = ("_connection", "_early")
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
+        self._early: Reply | None = None
 
-    def write(self, data: bytes | memoryview) -> None:
-        """Send one chunk; blocks while the server is slow. Raises ConnectionLost."""
-        if len(data):
-            self._connection.send_parts(b"%x\r\n" % len(data), data, b"\r\n")
+    def write(self, data: bytes | memoryview) -> bool:
+        """Send one chunk; blocks while the server is slow.
+
+        Returns False, and sends no more, once the server has answered before the end: `finish`
+        has its reply. Raises ConnectionLost.
+        """
+        connection = self._connection
+        if self._early is None and connection.is_readable():
+            self._early = connection.early_reply()
+        if self._early is None and len(data):
+            self._early = connection.send_parts(b"%x\r\n" % len(data), data, b"\r\n")
+        return self._early is None
 
     def finish(self, trailers: Iterable[tuple[str, str]] = ()) -> Reply:
-        """Send the last chunk and the trailers; wait for the reply."""
+        """Send the last chunk and the trailers; wait for the reply. Raises ConnectionLost."""
         lines = "".join(f"{name}: {_checked(value)}\r\n" for name, value in trailers)
-        self._connection.send_parts(b"0\r\n" + lines.encode() + b"\r\n")
-        return self._connection.finish()
+        if self._early is None:
+            self._early = self._connection.send_parts(b"0\r\n" + lines.encode() + b"\r\n")
+        return self._early or self._connection.finish()
 
 
 def _send_parts(connected: sockets.socket, parts: Iterable[bytes | memoryview]) -> None:

@@ -384,7 +384,6 @@ def test_a_cut_upload_is_lost_with_its_connection() -> None:
         peer.request()
         peer.send(OK)
         peer.read(100)
-        peer.send(TOO_LARGE)
         peer.reset()
 
     with ScriptedRuntimeApi(serve, replies(AGAIN)) as api, connected(api) as connection:
@@ -395,4 +394,20 @@ def test_a_cut_upload_is_lost_with_its_connection() -> None:
                 upload.write(bytes(100_000))
         with pytest.raises(ConnectionLost, match="closed"):
             upload.write(b"more")
+        assert connection.request("GET", "/3").body == b"again"
+
+
+def test_an_early_refusal_ends_an_upload() -> None:
+    """A server that answers before the end wants no more: `write` says so, `finish` has it."""
+
+    def serve(peer: Peer) -> None:
+        peer.read(100)
+        peer.send(TOO_LARGE)
+        peer.reset()
+
+    with ScriptedRuntimeApi(serve, replies(AGAIN)) as api, connected(api) as connection:
+        upload = connection.upload(connection.head("POST", "/2", UPLOAD_HEAD))
+        written = [upload.write(bytes(100_000)) for _ in range(1000)]
+        assert not written[-1]
+        assert upload.finish([("X-Error", "Oops")]).status == 413
         assert connection.request("GET", "/3").body == b"again"
