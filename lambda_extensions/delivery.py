@@ -162,6 +162,9 @@ class Delivery:
             if is_last or not self._may_wait(pause):
                 self._drop(records, "the telemetry handler failed", error)
                 return
+            if attempt == 1:
+                what = f"{len(records)} telemetry records will be delivered again"
+                complain(f"{what}: {type(error).__name__}: {error}")
             self.counters.retried += len(records)
             attempt, pause = attempt + 1, min(longest, pause * 2)
         self.counters.delivered += len(records)

@@ -87,8 +87,10 @@ def test_room_is_bounded_by_bytes() -> None:
         gate.set()
 
 
-def test_failing_handler_gets_the_same_records_again_before_others() -> None:
-    """With retry a failed list comes again, first, until it is taken: nothing lost, in order."""
+def test_failing_handler_gets_the_same_records_again_before_others(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """With retry a failed list comes again, first, until it is taken; each list is told once."""
     seen: list[Any] = []
     failures = iter([True, True, False, True, False, False])
 
@@ -103,6 +105,8 @@ def test_failing_handler_gets_the_same_records_again_before_others() -> None:
         delivery.add(lines("2"), 1)
         eventually(lambda: seen == ["1", "2"], "the second record")
     assert (delivery.counters.retried, delivery.counters.dropped) == (3, 0)
+    again = "lambda_extensions: 1 telemetry records will be delivered again: ConnectionError: 500\n"
+    assert capsys.readouterr().err == again * 2
 
 
 def test_dropped_records_are_counted_named_and_buried(capsys: pytest.CaptureFixture[str]) -> None:
