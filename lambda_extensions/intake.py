@@ -105,7 +105,7 @@ class Intake:
     def end(self, event: ShutdownEvent) -> None:
         """Accept what still comes, then nothing, and deliver all of it in the time there is."""
         self._has_ended = True
-        until = time.monotonic() + event.remaining() * SHUTDOWN_SHARE
+        until = time.monotonic() + _time_left(event) * SHUTDOWN_SHARE
         if self._is_subscribed:
             if self._latest is not None and contract.TELEMETRY_PLATFORM in self._types():
                 longest = min(LAST_REPORT_SECONDS, until - time.monotonic())
@@ -147,3 +147,9 @@ class Intake:
     def _wait(self, condition: Callable[[], bool], seconds: float) -> bool:
         with self._changed:
             return self._changed.wait_for(condition, max(0.0, seconds))
+
+
+def _time_left(event: ShutdownEvent) -> float:
+    """Seconds until we are killed: Lambda's budget where the event names no sensible deadline."""
+    budget = contract.SHUTDOWN_BUDGET_MS_EXTERNAL / 1000
+    return min(event.remaining(), budget) if event.deadline_ms else budget

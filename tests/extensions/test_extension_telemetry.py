@@ -167,6 +167,34 @@ def test_everything_acknowledged_is_delivered_at_the_end(monkeypatch: pytest.Mon
     assert seen == [["one", "two"], "spindown"]
 
 
+@pytest.mark.parametrize("deadline", ['"deadlineMs":99999999999999,', ""])
+def test_shutdown_without_a_sensible_deadline(
+    monkeypatch: pytest.MonkeyPatch, deadline: str
+) -> None:
+    """Where SHUTDOWN names no deadline, or one in a far year, Lambda's two seconds count."""
+    extension = Extension("shipper")
+    gate = threading.Event()
+    seen: list[TelemetryRecord] = []
+
+    @extension.on_telemetry("function", flush=FlushPolicy.on_shutdown())
+    def slow(batch: list[TelemetryRecord]) -> None:
+        seen.extend(batch)
+        gate.wait(10)
+
+    platform = Platform()
+
+    def post_then_shutdown(_: bytes) -> bytes:
+        platform.post(record("function", "one"))
+        body = f'{{"eventType":"SHUTDOWN",{deadline}"shutdownReason":"spindown"}}'
+        return reply("200 OK", body=body)
+
+    began = time.monotonic()
+    run(monkeypatch, extension, REGISTERED, platform.subscribe, post_then_shutdown)
+    gate.set()
+    assert [one.record for one in seen] == ["one"]
+    assert 1.0 < time.monotonic() - began < 3.0
+
+
 @pytest.mark.parametrize(
     ("answer", "text"),
     [
