@@ -2,7 +2,9 @@
 
     python -m lambda_runtime app.handler
 
-Start reading at `loop.py`; the wire vocabulary is `contract.py`.
+A handler may be a function, a coroutine function, or a generator of either kind, which streams.
+`Runtime` and `run` start it from code; `on_shutdown`, `after_response`, `middleware`, `on_error`
+hook into its life. Start reading at `loop.py`; the wire vocabulary is `contract.py`.
 """
 
 from __future__ import annotations
@@ -13,34 +15,72 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from lambda_runtime.client import Invocation, RuntimeClient
     from lambda_runtime.context import ClientContext, CognitoIdentity, LambdaContext
-    from lambda_runtime.errors import LambdaRuntimeError
-    from lambda_runtime.start import start as run
+    from lambda_runtime.current import cancel_before_deadline, current_context, use_codec
+    from lambda_runtime.errors import (
+        ConnectionLost,
+        DeadlineReached,
+        HandlerError,
+        LambdaRuntimeError,
+        RuntimeApiError,
+    )
+    from lambda_runtime.hooks import (
+        after_response,
+        middleware,
+        on_error,
+        on_shutdown,
+        request_sigterm,
+    )
+    from lambda_runtime.serialization import Codec, JsonCodec
+    from lambda_runtime.snapstart import register_after_restore, register_before_snapshot
+    from lambda_runtime.start import Runtime, run
+    from lambda_runtime.streaming import HttpResponse, ResponseStream
 
 __all__ = [
     "ClientContext",
+    "Codec",
     "CognitoIdentity",
+    "ConnectionLost",
+    "DeadlineReached",
+    "HandlerError",
+    "HttpResponse",
     "Invocation",
+    "JsonCodec",
     "LambdaContext",
     "LambdaRuntimeError",
+    "ResponseStream",
+    "Runtime",
+    "RuntimeApiError",
     "RuntimeClient",
+    "after_response",
+    "cancel_before_deadline",
+    "current_context",
+    "middleware",
+    "on_error",
+    "on_shutdown",
+    "register_after_restore",
+    "register_before_snapshot",
+    "request_sigterm",
     "run",
+    "use_codec",
 ]
 
 if not TYPE_CHECKING:
-    _HOMES = {
-        "ClientContext": ("context", "ClientContext"),
-        "CognitoIdentity": ("context", "CognitoIdentity"),
-        "Invocation": ("client", "Invocation"),
-        "LambdaContext": ("context", "LambdaContext"),
-        "LambdaRuntimeError": ("errors", "LambdaRuntimeError"),
-        "RuntimeClient": ("client", "RuntimeClient"),
-        "run": ("start", "start"),
+    _NAMES = {
+        "client": "Invocation RuntimeClient",
+        "context": "ClientContext CognitoIdentity LambdaContext",
+        "current": "cancel_before_deadline current_context use_codec",
+        "errors": "ConnectionLost DeadlineReached HandlerError LambdaRuntimeError RuntimeApiError",
+        "hooks": "after_response middleware on_error on_shutdown request_sigterm",
+        "serialization": "Codec JsonCodec",
+        "snapstart": "register_after_restore register_before_snapshot",
+        "start": "Runtime run",
+        "streaming": "HttpResponse ResponseStream",
     }
+    _HOMES = {name: home for home, names in _NAMES.items() for name in names.split()}
 
     def __getattr__(name: str) -> object:
         """Import a public name when it is first used: a cold start pays for what it needs."""
         if name not in _HOMES:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        home, attribute = _HOMES[name]
-        module = __import__(f"{__name__}.{home}", fromlist=[attribute])
-        return getattr(module, attribute)
+        module = __import__(f"{__name__}.{_HOMES[name]}", fromlist=[name])
+        return getattr(module, name)

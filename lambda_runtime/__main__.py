@@ -6,4 +6,14 @@ import sys
 
 from lambda_runtime.start import main
 
+
+def __getattr__(name: str) -> object:
+    """`bootstrap`, by which instrumentation libraries know AWS's client; loaded when asked for."""
+    if name != "bootstrap":
+        raise AttributeError(name)
+    from lambda_runtime import compat
+
+    return compat
+
+
 sys.exit(main(sys.argv))

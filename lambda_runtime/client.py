@@ -55,6 +55,8 @@ class RuntimeClient:
 
     def __init__(self, address: str, user_agent: str) -> None:
         self.never_again: str | None = None  # the id of an event whose answer was refused
+        self.address = address
+        self.user_agent = user_agent
         self._connection = Connection(address)
         self._agent = ("User-Agent", user_agent)
         self._next = self._head(contract.RUNTIME_NEXT.method, contract.RUNTIME_NEXT.path)

@@ -146,7 +146,7 @@ def _text(error: BaseException) -> str:
 
 
 def _user_frames(frames: Iterable[FrameSummary]) -> list[FrameSummary]:
-    """Without leading frames of ours, of asyncio and of the import system; with them if no other is left."""
+    """Without leading frames of ours, of asyncio, of imports; with them if no other is left."""
     everything = list(frames)
     kept = everything
     while kept and _is_framework(kept[0]):

@@ -20,11 +20,14 @@ from lambda_runtime.serialization import JsonCodec
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import NoReturn
 
     from lambda_runtime.client import Invocation, RuntimeClient
     from lambda_runtime.handler import Handler
     from lambda_runtime.serialization import Codec
+
+    Handle = Callable[[RuntimeClient, Handler, Codec, Invocation], None]
 
 EXIT_INIT_FAILED = 1
 _TRACE_ID = needle(contract.HEADER_TRACE_ID)
@@ -35,6 +38,7 @@ _PLAIN = frozenset({dict, list, str, int, float, bool, type(None), bytes})
 def run(client: RuntimeClient, handler: Handler | str) -> NoReturn:
     """Initialise, then handle invocations until the environment ends."""
     handler = _initialise(client, handler)
+    client, handle = _instrumented(client)
     if environ.get(contract.ENV_INITIALIZATION_TYPE) == contract.INITIALIZATION_SNAP_START:
         from lambda_runtime.snapstart import restore
 
@@ -43,7 +47,7 @@ def run(client: RuntimeClient, handler: Handler | str) -> NoReturn:
     while True:
         if current.pending:
             _do_pending()
-        answer(client, handler, codec, client.next())
+        handle(client, handler, codec, client.next())
 
 
 def answer(client: RuntimeClient, handler: Handler, codec: Codec, invocation: Invocation) -> None:
@@ -80,8 +84,16 @@ def _initialise(client: RuntimeClient, handler: Handler | str) -> Handler:
         from lambda_runtime.failures import log_error
 
         report = log_error(error)
-        client.init_error(report.body(""), report.error_type)
+        _instrumented(client)[0].init_error(report.body(""), report.error_type)
         sys.exit(EXIT_INIT_FAILED)
+
+
+def _instrumented(client: RuntimeClient) -> tuple[RuntimeClient, Handle]:
+    """The client and `answer`; their replaceable forms when a library has replaced something."""
+    compat = sys.modules.get("lambda_runtime.compat")
+    if compat is None or not compat.is_patched():
+        return client, answer
+    return compat.LambdaRuntimeClient(client.address, client.user_agent), compat.handle
 
 
 def _do_pending() -> None:

@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 
         def encode(self, result: object) -> tuple[bytes, str]: ...
 
+else:
+    Codec = object
+
 
 class JsonCodec:
     """The default codec; `decode` and `encode` are what another one has to offer."""

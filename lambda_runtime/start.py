@@ -5,16 +5,19 @@ from __future__ import annotations
 import sys
 from os import environ
 
-from lambda_runtime import __version__, contract
+from lambda_runtime import __version__, contract, current
 from lambda_runtime.errors import InvalidAddress, LambdaRuntimeError, ShutdownRequested
 from lambda_runtime.logging_hook import install_when_imported
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from typing import NoReturn
 
     from lambda_runtime.client import RuntimeClient
     from lambda_runtime.handler import Handler
+    from lambda_runtime.hooks import Middleware
+    from lambda_runtime.serialization import Codec
 
 
 def main(argv: list[str]) -> int:
@@ -30,6 +33,52 @@ def main(argv: list[str]) -> int:
         return _complain(str(error))
 
 
+class Runtime:
+    """A runtime for one handler: a function, or the name "module.function" of one.
+
+    `codec` reads events and spells results; JSON as AWS's client has it when None. `middleware`
+    are functions `(call, event, context)`, the first outermost. A coroutine handler is cancelled
+    `cancel_margin` seconds before its deadline; None: never.
+    """
+
+    def __init__(
+        self,
+        handler: Handler | str,
+        *,
+        codec: Codec | None = None,
+        middleware: Iterable[Middleware] = (),
+        cancel_margin: float | None = None,
+    ) -> None:
+        self.handler = handler
+        self.codec = codec
+        self.middleware = tuple(middleware)
+        self.cancel_margin = cancel_margin
+
+    def run(self) -> NoReturn:
+        """Handle invocations until the environment ends; never returns.
+
+        Leaves the process with status 1, and one sentence on standard error, when there is no
+        Runtime API.
+        """
+        if self.codec is not None:
+            current.use_codec(self.codec)
+        if self.cancel_margin is not None:
+            current.cancel_before_deadline(self.cancel_margin)
+        for around in self.middleware:
+            from lambda_runtime.hooks import middleware
+
+            middleware(around)
+        try:
+            start(self.handler)
+        except LambdaRuntimeError as error:
+            sys.exit(_complain(str(error)))
+
+
+def run(handler: Handler | str) -> NoReturn:
+    """Run `handler` with everything as AWS has it; see `Runtime`."""
+    Runtime(handler).run()
+
+
 def start(handler: Handler | str) -> NoReturn:
     """Run `handler`, a function or "module.function"; raises LambdaRuntimeError."""
     client = connect()
@@ -43,12 +92,14 @@ def start(handler: Handler | str) -> NoReturn:
     if task_root and task_root not in sys.path:
         sys.path.insert(0, task_root)
     prime_allocator()
-    from lambda_runtime.loop import run
+    from lambda_runtime.loop import run as serve
 
     try:
-        run(client, handler)
+        serve(client, handler)
     except ShutdownRequested:
         sys.exit(0)
+    except KeyboardInterrupt:
+        sys.exit(128 + 2)
     finally:
         _end()
 
