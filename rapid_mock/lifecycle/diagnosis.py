@@ -29,20 +29,20 @@ def runtime_exited(state: State, event: ProcessExited) -> Fault:
     """The runtime's end; an init error it reported before is what the invoker gets."""
     ending = _ending(event)
     sentence = f"runtime exited {_DURING.get(state.phase, '')} ({ending})"
-    if state.init_error is not None:
-        reported = state.init_error
-        return Fault(
-            reported.error_type,
-            reported.message,
-            f"runtime reported {reported.error_type} and exited ({ending})",
-            payload=reported.payload,
-            process=event.process,
-        )
     message = (
         "Runtime exited without providing a reason"
         if event.code == 0
         else f"Runtime exited with error: {ending}"
     )
+    if state.init_error is not None:
+        reported = state.init_error
+        return Fault(
+            reported.error_type,
+            message,
+            f"runtime reported {reported.error_type} and exited ({ending})",
+            payload=reported.payload,
+            process=event.process,
+        )
     error_type = _reported_type(state) or contract.ERROR_RUNTIME_EXIT
     return Fault(error_type, message, sentence, process=event.process)
 

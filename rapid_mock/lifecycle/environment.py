@@ -15,7 +15,6 @@ from rapid_mock.lifecycle import diagnosis, phases, shutdown
 from rapid_mock.lifecycle.calls import HANDLERS
 from rapid_mock.lifecycle.effects import Effect
 from rapid_mock.lifecycle.events import Event, Now
-from rapid_mock.lifecycle.machines import InvocationState
 from rapid_mock.lifecycle.state import Phase, Settings, Stage, State
 
 
@@ -69,10 +68,7 @@ class Environment:
         state = self._state
         if state.phase is Phase.STOPPING:
             return state.stop is not None and state.stop.then is Phase.COLD
-        return state.phase is Phase.INVOKE and all(
-            running.state in (InvocationState.RESPONDED, InvocationState.RETURNED)
-            for running in state.running.values()
-        )
+        return state.phase is Phase.INVOKE and state.is_answered
 
 
 def _overrun(state: State) -> None:

@@ -125,6 +125,15 @@ def fail_init(state: State) -> None:
 # --- IDLE -----------------------------------------------------------------------------------
 
 
+def is_leaving(state: State) -> bool:
+    return state.leaving is not None
+
+
+def leave(state: State) -> None:
+    """The last invocation is over: the shutdown that waited for it begins."""
+    begin_stop(state, state.leaving or contract.SHUTDOWN_SPINDOWN, Phase.GONE)
+
+
 def retire(state: State) -> None:
     """AWS freezes an idle environment; one that dies here is replaced and fails nobody."""
     fault = _found(state.fault)
@@ -211,7 +220,7 @@ RULES: dict[Phase, tuple[Rule, ...]] = {
         (may_spawn_runtime, spawn_runtime),
         (is_init_done, end_init),
     ),
-    Phase.IDLE: ((has_fault, retire), (is_work_waiting, begin_invocation)),
+    Phase.IDLE: ((has_fault, retire), (is_leaving, leave), (is_work_waiting, begin_invocation)),
     Phase.INVOKE: (
         (has_fault, fail_invocations),
         (may_begin_another, begin_invocation),

@@ -33,6 +33,7 @@ SHUT_DOWN = Fault(
 def begin_stop(state: State, reason: str, then: Phase) -> None:
     """Fail what is running, then end all processes within the budget; `then` is COLD or GONE."""
     fault, state.fault = state.fault or SHUT_DOWN, None
+    then = Phase.GONE if state.leaving else then
     now = state.now
     budget = _budget_seconds(state)
     has_externals = any(extension.identifier for extension in state.externals)

@@ -163,6 +163,7 @@ class State:
     next_init_phase: str = contract.PHASE_INIT
     init: InitRun | None = None
     init_ms: float | None = None
+    leaving: str | None = None  # why this environment ends when its answered work is over
     stop: Stop | None = None
     fault: Fault | None = None
     init_error: Fault | None = None
@@ -196,6 +197,14 @@ class State:
             if extension.identifier == identifier:
                 return extension
         return None
+
+    @property
+    def is_answered(self) -> bool:
+        """Whether every invocation at work has been answered and only has to come back."""
+        return all(
+            running.state in (InvocationState.RESPONDED, InvocationState.RETURNED)
+            for running in self.running.values()
+        )
 
     def is_registration_open(self) -> bool:
         """Registration closes when the runtime first asks for its next event."""

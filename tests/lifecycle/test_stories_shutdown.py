@@ -357,3 +357,33 @@ def test_nothing_begins_in_an_environment_that_is_gone() -> None:
     script.invoke("r1")
     assert script.answers["r1"].error_type == "Sandbox.Failure"
     assert script.phase == "gone"
+
+
+# --- A shutdown while answered work comes back --------------------------------------------------
+
+
+def test_answered_work_comes_back_before_the_shutdown() -> None:
+    """An invocation that has been answered ends by itself; then the shutdown begins."""
+    script = Script.idle("shipper")
+    script.invoke()
+    script.respond()
+    script.runtime_next()
+    script.shut_down()
+    assert script.phase == "invoke"
+    assert script.signals == []
+    script.extension_next("shipper")
+    assert script.reports["r1"].status == "success"
+    assert script.signals == [(RUNTIME, "SIGTERM")]
+    assert script.phase == "stopping"
+
+
+def test_answered_work_that_does_not_come_back_is_not_waited_for_beyond_its_deadline() -> None:
+    """The function timeout bounds the waiting, and the environment is gone afterwards."""
+    script = Script.idle()
+    script.invoke()
+    script.respond()
+    script.shut_down()
+    script.time_out()
+    script.exit("runtime", signal="killed")
+    assert script.phase == "gone"
+    assert script.reports["r1"].status == "timeout"
