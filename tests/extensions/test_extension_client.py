@@ -316,3 +316,10 @@ def test_outside_of_lambda(value: str | None, monkeypatch: pytest.MonkeyPatch) -
         monkeypatch.setenv("AWS_LAMBDA_RUNTIME_API", value)
     with pytest.raises(NotInLambda, match=r"^AWS_LAMBDA_RUNTIME_API is not set: "):
         ExtensionClient()
+
+
+@pytest.mark.parametrize("value", ["https://127.0.0.1:9001", "127.0.0.1:port", ":9001"])
+def test_address_that_is_none(value: str) -> None:
+    """An address that cannot be one is refused before anything is sent; the text quotes it."""
+    with pytest.raises(NotInLambda, match=f"^AWS_LAMBDA_RUNTIME_API: .*{value}"):
+        ExtensionClient(value)

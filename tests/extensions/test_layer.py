@@ -7,6 +7,7 @@ import io
 import os
 import shutil
 import stat
+import subprocess
 import sys
 import zipfile
 from pathlib import Path
@@ -341,3 +342,22 @@ def test_run(source: Path, capfd: pytest.CaptureFixture[str]) -> None:
     captured = capfd.readouterr()
     assert captured.out.strip() == '{"a": 1}'
     assert "hello from shipper in 0\n" in captured.err
+
+
+@pytest.mark.parametrize("version", ["2.7", "3", "3.x", "3.12;3.13"])
+def test_python_that_is_no_version(
+    source: Path, version: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """--python takes versions such as 3.12,3.13; anything else is a usage error."""
+    with pytest.raises(SystemExit) as caught:
+        main(["build", str(source), "--python", version])
+    assert caught.value.code == 2
+    assert "is no version such as 3.12" in capsys.readouterr().err
+
+
+def test_command_is_a_module(tmp_path: Path) -> None:
+    """`python -m lambda_extensions` is the command."""
+    layer = foreign(tmp_path, ("extensions/x", 0o755, b"#!/bin/sh\n"))
+    command = [sys.executable, "-m", "lambda_extensions", "check", str(layer)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, timeout=20, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+import struct
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -101,6 +102,17 @@ def test_connections_side_by_side() -> None:
         client.sendall(b"]")
         assert read(client, len(OK)) == OK
         assert inbox.messages == ["quick", "slow"]
+
+
+def test_sender_that_resets_disturbs_nobody() -> None:
+    """A connection that is reset in the middle of a batch is forgotten; others are served."""
+    with listening() as (inbox, client):
+        with socket.create_connection(client.getpeername(), timeout=5) as rude:
+            rude.sendall(post(batch("lost"))[:-1])
+            rude.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        client.sendall(post(batch("a")))
+        assert read(client, len(OK)) == OK
+        assert inbox.messages == ["a"]
 
 
 def test_chunked_batch() -> None:
