@@ -17,7 +17,7 @@ import struct
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import NamedTuple, Self
@@ -186,7 +186,7 @@ def run_runtime(
     *events: bytes,
     arguments: tuple[str, ...] = ("app.handler",),
     cwd: Path | None = None,
-    **environment: str,
+    environment: Mapping[str, str] | None = None,
 ) -> Finished:
     """Run `python -m lambda_runtime` in `folder`; answer each poll with the next of `events`.
 
@@ -204,28 +204,28 @@ def run_runtime(
                 return
 
     with ScriptedRuntimeApi(serve) as api:
-        done = start_runtime(folder, api.address, *arguments, cwd=cwd, **environment)
-    return Finished(done.returncode, done.stdout, done.stderr, api.requests)
+        done = start_runtime(cwd or folder, api.address, *arguments, environment=environment)
+    return done._replace(requests=api.requests)
 
 
 def start_runtime(
-    folder: Path, address: str, *arguments: str, cwd: Path | None = None, **environment: str
-) -> subprocess.CompletedProcess[str]:
-    """Run `python -m lambda_runtime` to its end."""
-    return subprocess.run(
+    folder: Path, address: str, *arguments: str, environment: Mapping[str, str] | None = None
+) -> Finished:
+    """Run `python -m lambda_runtime` to its end; without an address where it is empty."""
+    done = subprocess.run(
         [sys.executable, "-m", "lambda_runtime", *arguments],
-        cwd=cwd or folder,
+        cwd=folder,
         env={
             "PATH": os.environ["PATH"],
             "PYTHONPATH": str(ROOT),
-            "AWS_LAMBDA_RUNTIME_API": address,
-            **{name: value for name, value in environment.items() if value},
+            **({"AWS_LAMBDA_RUNTIME_API": address} if address else {}),
+            **(environment or {}),
         },
         capture_output=True,
-        encoding="utf-8",
         timeout=DEADLINE_SECONDS,
         check=False,
     )
+    return Finished(done.returncode, done.stdout.decode(), done.stderr.decode(), [])
 
 
 def _request_length(data: bytes) -> int:
