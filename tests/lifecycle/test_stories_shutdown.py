@@ -383,7 +383,7 @@ def test_answered_work_that_does_not_come_back_is_not_waited_for_beyond_its_dead
     script.invoke()
     script.respond()
     script.shut_down()
-    script.time_out()
+    script.advance(3.0)
     script.exit("runtime", signal="killed")
     assert script.phase == "gone"
     assert script.reports["r1"].status == "timeout"
