@@ -22,24 +22,18 @@ MAX_DISCARD_SECONDS = 2.0
 JOINED_BYTES = 64 * 1024
 
 
-class Input(Enum):
-    """What a connection still takes from its client."""
-
-    OPEN = "open"
-    NO_MORE_REQUESTS = "no more requests"
-    ENDED = "ended"
-
-
 class Hold(Enum):
     """Why nothing is read from the client now."""
 
-    PIPELINE = "requests wait for their turn"
+    TURN = "a request waits for its turn"
     BODY = "the endpoint asked for it"
-    WRITING = "the client does not read its answers"
 
 
 class Connection(asyncio.Protocol):
-    """An HTTP/1.1 server connection; the oldest request is dispatched, the others wait for it."""
+    """An HTTP/1.1 server connection; the oldest request is dispatched, the others wait for it.
+
+    A request also waits while its client does not read its answers.
+    """
 
     def __init__(self, site: Site, connections: Connections) -> None:
         self._site = site
@@ -47,9 +41,10 @@ class Connection(asyncio.Protocol):
         self._parser = RequestParser(self)
         self._queue: deque[Incoming] = deque()
         self._receiving: Incoming | None = None
-        self._input = Input.OPEN
+        self._takes_requests = True
         self._ignored_bytes = 0
         self._holds: set[Hold] = set()
+        self.is_writing_paused = False
         self._farewell = b""
         self._timer: asyncio.TimerHandle | None = None
         self._transport: asyncio.Transport
@@ -61,42 +56,36 @@ class Connection(asyncio.Protocol):
         self._connections.add(self)
 
     def data_received(self, data: bytes) -> None:
-        if self._input is not Input.OPEN:
+        if not self._takes_requests:
             self._ignore(len(data))
             return
         try:
             self._parser.feed(data)
         except Unserved as refusal:
-            if self._input is Input.OPEN:
-                text = f"{refusal.status} {refusal.reason}".encode()
-                head = render_head(
-                    refusal.status, [PLAIN_TEXT], length=len(text), connection="close"
-                )
-                self._end_input(Input.NO_MORE_REQUESTS, head + text)
+            if self._takes_requests:
+                self._end_input(_farewell(refusal))
         except Exception as error:  # noqa: BLE001  a fault of ours costs one connection only
             self._site.on_error(error)
             self.abort()
 
     def eof_received(self) -> bool:
         """A half-closed client still gets its answers; one that waits for an event is gone."""
-        self._end_input(Input.ENDED)
+        self._end_input()
         return not self._transport.is_closing()
 
     def connection_lost(self, _exc: Exception | None) -> None:
-        self._end_input(Input.ENDED)
+        self._end_input()
         self._part()
-        if self._timer is not None:
-            self._timer.cancel()
         self._connections.remove(self)
 
     def pause_writing(self) -> None:
-        self._hold(Hold.WRITING)
+        self.is_writing_paused = True
         writer = self._writer()
         if writer is not None and writer.on_pause is not None:
             writer.on_pause()
 
     def resume_writing(self) -> None:
-        self._release(Hold.WRITING)
+        self.is_writing_paused = False
         self._begin_next()
         writer = self._writer()
         if writer is not None and writer.on_resume is not None:
@@ -105,14 +94,14 @@ class Connection(asyncio.Protocol):
     # --- Requests ---------------------------------------------------------------------------
 
     def head_received(self, request: Request, *, keeps_alive: bool) -> None:
-        if self._input is not Input.OPEN:
+        if not self._takes_requests:
             raise Unserved(400, "Bad Request")
         incoming = Incoming(Exchange(request, self), self._site, keeps_alive=keeps_alive)
         self._receiving = incoming
         self._queue.append(incoming)
-        if len(self._queue) > 1:
-            self._hold(Hold.PIPELINE)
-        elif Hold.WRITING not in self._holds:
+        if len(self._queue) > 1 or self.is_writing_paused:
+            self._hold(Hold.TURN)
+        else:
             incoming.begin()
 
     def body_received(self, data: bytes) -> None:
@@ -130,7 +119,7 @@ class Connection(asyncio.Protocol):
         incoming.is_complete = True
         self._release(Hold.BODY)
         if not incoming.keeps_alive:
-            self._input = Input.NO_MORE_REQUESTS
+            self._takes_requests = False
         if incoming.exchange.is_over:
             self._advance()
         elif incoming.has_begun:
@@ -138,18 +127,13 @@ class Connection(asyncio.Protocol):
 
     def _begin_next(self) -> None:
         """Begin the oldest request, if it still waits for that."""
-        if not self._queue or self._queue[0].has_begun or Hold.WRITING in self._holds:
+        if not self._queue or self._queue[0].has_begun or self.is_writing_paused:
             return
-        incoming = self._queue[0]
-        incoming.begin()
-        if self._input is Input.ENDED and not incoming.exchange.survives_half_close:
-            self._part()
+        if len(self._queue) == 1:
+            self._release(Hold.TURN)
+        self._queue[0].begin()
 
     # --- Answers ----------------------------------------------------------------------------
-
-    @property
-    def is_writing_paused(self) -> bool:
-        return Hold.WRITING in self._holds
 
     def answer(self, exchange: Exchange, status: int, headers: Headers, body: bytes) -> None:
         """Send a whole answer."""
@@ -259,11 +243,9 @@ class Connection(asyncio.Protocol):
         if not done.keeps_alive:
             self.close()
         elif not self._queue:
-            if self._input is not Input.OPEN:
+            if not self._takes_requests:
                 self._part()
         else:
-            if len(self._queue) == 1:
-                self._release(Hold.PIPELINE)
             # Not now: a long pipeline would nest as deep as it is long.
             asyncio.get_running_loop().call_soon(self._begin_next)
 
@@ -271,17 +253,17 @@ class Connection(asyncio.Protocol):
 
     def close(self) -> None:
         """Send what has been written, then close."""
-        self._input = Input.ENDED
+        self._takes_requests = False
         self._transport.close()
 
     def abort(self) -> None:
         """Close at once."""
-        self._input = Input.ENDED
+        self._takes_requests = False
         self._transport.abort()
 
-    def _end_input(self, state: Input, farewell: bytes = b"") -> None:
+    def _end_input(self, farewell: bytes = b"") -> None:
         """No more requests come: those that have come are answered, then the connection ends."""
-        self._input = state
+        self._takes_requests = False
         self._farewell = farewell
         incoming, self._receiving = self._receiving, None
         if incoming is not None:
@@ -331,3 +313,8 @@ class Connection(asyncio.Protocol):
             self._holds.remove(reason)
             if not self._holds:
                 self._transport.resume_reading()
+
+
+def _farewell(refusal: Unserved) -> bytes:
+    text = f"{refusal.status} {refusal.reason}".encode()
+    return render_head(refusal.status, [PLAIN_TEXT], length=len(text), connection="close") + text

@@ -56,6 +56,24 @@ def test_chunked_body_above_the_limit(client: RawClient) -> None:
     assert client.answer(ECHO) == ECHOED
 
 
+def test_chunks_count_together(client: RawClient) -> None:
+    """Chunks within the limit each are refused when their sum is not."""
+    client.send(post(b"/echo/a", b"Transfer-Encoding: chunked"))
+    chunk = b"258\r\n" + b"x" * 600 + b"\r\n"
+    client.send(chunk)
+    assert client.is_parked()
+    assert client.answer(chunk) == TOO_LARGE
+
+
+def test_a_refused_body_that_has_ended(client: RawClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The time for discarding a body ends with the body: the connection stays."""
+    monkeypatch.setattr("rapid_mock.http.connection.MAX_DISCARD_SECONDS", 0.02)
+    client.answer(post(b"/echo/a", b"Content-Length: 2000"))
+    client.send(b"x" * 2000)
+    assert client.is_parked()
+    assert client.answer(ECHO) == ECHOED
+
+
 def test_an_endpoint_that_forgets_to_refuse(server: ServerThread, client: RawClient) -> None:
     """A too large body that the endpoint leaves unanswered is a 500, told as our fault."""
     answer = client.answer(post(b"/silent-limit", b"Content-Length: 2000"))
@@ -129,6 +147,8 @@ def test_trailers_do_not_leak_into_the_next_request(client: RawClient, far: FarS
     chunked = post(b"/sink", b"Transfer-Encoding: chunked")
     client.answer(chunked + b"0\r\nX-End: yes\r\n\r\n")
     assert far.trailers == [("x-end", "yes")]
+    headers = client.answer(b"GET /headers HTTP/1.1\r\nHost: localhost\r\n\r\n")
+    assert headers.endswith(b"\r\n\r\n-")
     client.answer(chunked + b"0\r\n\r\n")
     assert far.trailers == []
 
@@ -220,12 +240,12 @@ def test_an_endpoint_may_answer_a_broken_body(client: RawClient, far: FarSide, e
     assert far.heard == ["head", "truncated"]
 
 
-def test_a_broken_body_after_its_answer(client: RawClient, far: FarSide) -> None:
+def test_a_broken_body_after_its_answer(server: ServerThread, client: RawClient) -> None:
     """The endpoint hears nothing of a body that it has answered already."""
     client.answer(post(b"/refusal", b"Transfer-Encoding: chunked"))
     client.send(b"zz\r\n")
     assert client.read_to_end() == b""
-    assert far.heard == []
+    assert not server.errors
 
 
 def test_a_fault_in_a_sink(server: ServerThread, client: RawClient, far: FarSide) -> None:

@@ -78,6 +78,31 @@ def test_a_client_that_does_not_read(server: ServerThread, client: RawClient, fa
     assert len(far.heard) == requests
 
 
+def test_an_upload_of_a_client_that_does_not_read(client: RawClient, far: FarSide) -> None:
+    """The body of a request that waits for its client to read is not taken into memory."""
+    client.send(b"GET /large?33554432 HTTP/1.1\r\nHost: localhost\r\n\r\n")
+    far.wait_to_hear("large")
+    size = 64 << 20
+    upload = b"POST /length HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n"
+    client.send(upload % size)
+    sent = client.send_what_fits(b"x" * size)
+    assert sent < size
+    assert len(client.answer()) > 1 << 25
+    assert client.answer(b"x" * (size - sent)).endswith(b"\r\n\r\n%d" % size)
+
+
+def test_what_follows_a_closing_poll(client: RawClient, far: FarSide) -> None:
+    """After `Connection: close` nothing is a request any more; a flood of it ends the poll."""
+    client.send(closing(PARK) + ECHO)
+    client.send(ECHO)
+    far.wait_to_hear("parked")
+    assert client.is_parked()
+    assert far.heard == ["parked"]
+    with pytest.raises(ConnectionError):
+        client.send(b"x" * (64 << 20))
+    far.wait_for(lambda: far.heard == ["parked", "vanished"])
+
+
 def test_what_follows_a_pending_request_is_malformed(
     server: ServerThread, client: RawClient, far: FarSide
 ) -> None:

@@ -53,7 +53,8 @@ def converse(server: ServerThread, *pieces: bytes) -> bytes:
         client.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         for piece in pieces:
             client.send(piece)
-        client.socket.shutdown(socket.SHUT_WR)
+        with contextlib.suppress(OSError):  # it may be closed already
+            client.socket.shutdown(socket.SHUT_WR)
         return client.read_to_end()
     return b""
 

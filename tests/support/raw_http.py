@@ -104,13 +104,14 @@ class RawClient:
     def answer(self, data: bytes = b"") -> bytes:
         """Send, then read one answer with a Content-Length; its Date line is left out."""
         self.socket.sendall(data)
-        head, _, body = self._receive_until(b"\r\n\r\n").partition(b"\r\n\r\n")
+        head, _, start = self._receive_until(b"\r\n\r\n").partition(b"\r\n\r\n")
+        body = bytearray(start)
         length = re.search(rb"(?i)content-length: (\d+)", head)
         wanted = int(length[1]) if length else 0
         while len(body) < wanted:
             body += self._receive()
         assert len(body) == wanted, body[wanted:]
-        return without_date(head + b"\r\n\r\n" + body)
+        return without_date(head + b"\r\n\r\n") + body
 
     def read_until(self, end: bytes) -> bytes:
         """Read what ends with `end`, and no byte more; Date lines are left out."""
