@@ -48,7 +48,7 @@ class TelemetryListener:
     """Listens from `start` to `close`; `accept(records, size)` says whether it takes a batch.
 
     It listens where `sandbox.localdomain` points to, the only host that Lambda delivers to, and
-    on 127.0.0.1 where that name does not resolve (outside of Lambda; said once on stderr).
+    on 127.0.0.1 where that is no address of this machine (not in Lambda; said once on stderr).
     """
 
     def __init__(
@@ -58,7 +58,7 @@ class TelemetryListener:
     ) -> None:
         self._accept = accept
         self._protocol = protocol
-        self._listener = socket.create_server((_local_address(), 0), backlog=16)
+        self._listener = _listening_socket()
         self._stopper, self._stopped = socket.socketpair()
         self._selector = selectors.DefaultSelector()
         self._talks: dict[socket.socket, Conversation] = {}
@@ -196,10 +196,10 @@ def _pause(is_paused: bool) -> float | None:
     return PAUSE_SECONDS if is_paused else None
 
 
-def _local_address() -> str:
+def _listening_socket() -> socket.socket:
     name = contract.DESTINATION_HOSTS[0]
     try:
-        return socket.gethostbyname(name)
+        return socket.create_server((name, 0))
     except OSError:
-        complain(f"{name} does not resolve here: telemetry is received on 127.0.0.1")
-        return "127.0.0.1"
+        complain(f"{name} is no address of this machine: telemetry is received on 127.0.0.1")
+        return socket.create_server(("127.0.0.1", 0))

@@ -236,7 +236,7 @@ def test_name_of_the_sandbox_does_not_resolve(capsys: pytest.CaptureFixture[str]
     finally:
         listener.close()
     assert capsys.readouterr().err == (
-        "lambda_extensions: sandbox.localdomain does not resolve here: "
+        "lambda_extensions: sandbox.localdomain is no address of this machine: "
         "telemetry is received on 127.0.0.1\n"
     )
 
