@@ -110,9 +110,7 @@ class RuntimeClient:
         ]
         if cause is not None and len(cause.encode()) < contract.MAX_XRAY_HEADER_BYTES:
             headers.append((contract.HEADER_XRAY_ERROR_CAUSE, cause))
-        identifier = invocation.header(contract.HEADER_INVOCATION_ID)
-        if identifier is not None:
-            headers.append((contract.HEADER_INVOCATION_ID, identifier))
+        headers += _echoed(invocation)
         path = contract.RUNTIME_ERROR.path.replace(
             "{request_id}", _quoted(invocation.request_id).decode()
         )
@@ -128,6 +126,7 @@ class RuntimeClient:
             (contract.HEADER_RESPONSE_MODE, contract.RESPONSE_MODE_STREAMING),
             ("Transfer-Encoding", "chunked"),
             ("Trailer", f"{contract.HEADER_ERROR_TYPE}, {contract.HEADER_ERROR_BODY}"),
+            *_echoed(invocation),
         ]
         return self._connection.upload(self._connection.head("POST", path, [self._agent, *headers]))
 
@@ -174,12 +173,15 @@ def _request_id(reply: Reply) -> str:
     return value
 
 
-def _echo(invocation: Invocation) -> bytes:
+def _echoed(invocation: Invocation) -> list[tuple[str, str]]:
     """The invocation id goes back as it came (managed instances have one)."""
-    identifier = invocation.reply.find(_INVOCATION_ID)
-    if not identifier:
-        return b""
-    return f"\r\n{contract.HEADER_INVOCATION_ID}: {identifier}".encode("utf-8", "surrogateescape")
+    identifier = invocation.header(contract.HEADER_INVOCATION_ID)
+    return [] if identifier is None else [(contract.HEADER_INVOCATION_ID, identifier)]
+
+
+def _echo(invocation: Invocation) -> bytes:
+    lines = "".join(f"\r\n{name}: {value}" for name, value in _echoed(invocation))
+    return lines.encode("utf-8", "surrogateescape")
 
 
 def _quoted(request_id: str) -> bytes:

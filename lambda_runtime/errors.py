@@ -107,5 +107,8 @@ class HandlerError(Exception):
         self.error_type = error_type
 
 
-class ShutdownRequested(BaseException):
-    """Raised wherever the process is when SIGTERM or SIGINT asks for the shutdown hooks."""
+class ShutdownRequested(SystemExit):
+    """Raised wherever the process is when SIGTERM or SIGINT asks for the shutdown hooks.
+
+    A SystemExit, for event loops let only that one and KeyboardInterrupt out of a callback.
+    """

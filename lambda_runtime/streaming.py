@@ -8,7 +8,7 @@ functions" and "Using the Lambda runtime API for custom runtimes", AWS Lambda De
 from __future__ import annotations
 
 from lambda_runtime import contract
-from lambda_runtime.errors import ConnectionLost, RuntimeApiError
+from lambda_runtime.errors import ConnectionLost, RuntimeApiError, ShutdownRequested
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -103,7 +103,7 @@ class StreamedResponse:
         """
         try:
             self._pump(self._chunks(result))
-        except (RuntimeApiError, ConnectionLost):
+        except (RuntimeApiError, ConnectionLost, ShutdownRequested, KeyboardInterrupt):
             raise
         except BaseException as error:
             if self._upload is None:

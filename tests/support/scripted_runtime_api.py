@@ -54,6 +54,10 @@ class Peer:
         """Read some bytes and take them for no request."""
         return self._socket.recv(count, socket.MSG_WAITALL)
 
+    def some(self) -> bytes:
+        """Read what has come, at least a byte; nothing at the end."""
+        return self._socket.recv(262144)
+
     def send(self, data: bytes) -> None:
         self._socket.sendall(data)
 
