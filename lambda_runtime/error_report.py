@@ -92,7 +92,8 @@ class ErrorReport:
 
     def log_line(self, separator: str = "\r") -> str:
         """`[ERROR] Type: message`, then the trace, joined by carriage returns into one line."""
-        head = f"[ERROR] {self._title()}".rstrip(" ")
+        title = self._title()
+        head = f"[ERROR] {title}" if title else "[ERROR]"
         return (
             separator.join([head, "Traceback (most recent call last):", *self._log_lines()]) + "\n"
         )

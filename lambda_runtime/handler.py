@@ -66,9 +66,17 @@ def _import(module_name: str) -> object:
         __import__(dotted)
     except ImportError as error:
         text = f"Unable to import module '{module_name}': {error}"
-        raise HandlerImportFailed(text) from error
+        raise HandlerImportFailed(text) from _if_raised_inside(error)
     except SyntaxError as error:
         text = f"Syntax error in module '{module_name}': {error}"
         where = f'  File "{error.filename}" Line {error.lineno}\n    {error.text or ""}'
-        raise HandlerSyntaxError(text, [where.rstrip("\n")]) from error
+        raise HandlerSyntaxError(text, [where.rstrip("\n")]) from _if_raised_inside(error)
     return sys.modules[dotted]
+
+
+def _if_raised_inside(error: Exception) -> Exception | None:
+    """The error when a module's code led to it: only then its frames say anything."""
+    step = error.__traceback__ and error.__traceback__.tb_next
+    while step is not None and step.tb_frame.f_code.co_filename.startswith("<frozen importlib"):
+        step = step.tb_next
+    return None if step is None else error

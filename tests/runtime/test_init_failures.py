@@ -69,10 +69,14 @@ ROWS = [
         "Runtime.ImportModuleError",
         "Unable to import module 'app.Class': No module named 'app.Class'; 'app' is not a package",
     ),
-    ("needy.handler", "Runtime.ImportModuleError", NO_MODULE.format("needy", "nothing_there")),
+]
+
+DEPENDENCIES = [
+    ("needy.handler", "ModuleNotFoundError", NO_MODULE.format("needy", "nothing_there")),
+    ("indirect.handler", "ModuleNotFoundError", NO_MODULE.format("indirect", "nothing_there")),
     (
         "wishful.handler",
-        "Runtime.ImportModuleError",
+        "ImportError",
         "Unable to import module 'wishful': cannot import name 'nobody' from 'app' ({}/app.py)",
     ),
 ]
@@ -84,17 +88,39 @@ def test_what_the_handlers_name_may_lack(
 ) -> None:
     """Each has AWS's error type and message; faults have no stack trace."""
     (tmp_path / "app.py").write_text("class Class: pass\n")
-    (tmp_path / "needy.py").write_text("import nothing_there\n")
-    (tmp_path / "wishful.py").write_text("from app import nobody\n")
     finished = failed(tmp_path, handler)
     error = error_of(finished)
-    message = message.replace("{}", str(tmp_path))
     assert (error["errorType"], error["errorMessage"]) == (error_type, message)
     if error_type.startswith("Runtime."):
         assert error["stackTrace"] == []
         assert finished.stdout == (
             f"[ERROR] {error_type}: {message}\rTraceback (most recent call last):\n"
         )
+
+
+@pytest.mark.parametrize(("handler", "error_type", "message"), DEPENDENCIES)
+def test_what_the_handlers_module_may_lack(
+    tmp_path: Path, handler: str, error_type: str, message: str
+) -> None:
+    """A failed import inside it is Runtime.ImportModuleError; the log says where it stands."""
+    (tmp_path / "app.py").write_text("")
+    (tmp_path / "needy.py").write_text("import nothing_there\n")
+    (tmp_path / "wishful.py").write_text("from app import nobody\n")
+    (tmp_path / "indirect.py").write_text("import needy\n")
+    finished = failed(tmp_path, handler)
+    error = error_of(finished)
+    message = message.replace("{}", str(tmp_path))
+    assert error["errorType"] == "Runtime.ImportModuleError"
+    assert error["errorMessage"] == message
+    assert error["stackTrace"] == []
+    module = handler.partition(".")[0]
+    assert finished.stdout.startswith(
+        f"[ERROR] Runtime.ImportModuleError: {message}\r"
+        "Traceback (most recent call last):\r"
+        f"Caused by: {error_type}: {message.partition(': ')[2]}\r"
+        f'\u00a0\u00a0File "{tmp_path}/{module}.py", line 1, in <module>\r'
+    )
+    assert "lambda_runtime" not in finished.stdout
 
 
 def test_an_init_error_byte_by_byte(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from tests.support.scripted_runtime_api import (
     event,
     headers_of,
     path_of,
+    replies,
     run_runtime,
     start_runtime,
 )
@@ -320,13 +321,32 @@ def test_a_callable_object_is_a_handler(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("raised", "exit_code"), [("SystemExit(3)", 3), ("SystemExit()", 0), ("KeyboardInterrupt", -2)]
+    ("code", "exit_code", "shown", "printed"),
+    [("3", 3, "3", ""), ("", 0, "None", ""), ("'why'", 1, "why", "why\n")],
 )
-def test_a_handler_may_end_the_process(tmp_path: Path, raised: str, exit_code: int) -> None:
-    """SystemExit and KeyboardInterrupt are no errors: nothing is posted, Lambda sees the exit."""
-    finished = served(tmp_path, f"def handler(e, c): raise {raised}", event(b"{}"))
-    assert finished.exit_code == exit_code
+def test_a_handler_that_exits_is_reported_first(
+    tmp_path: Path, code: str, exit_code: int, shown: str, printed: str
+) -> None:
+    """SystemExit is posted as Runtime.ExitError, then the process ends with its status."""
+    finished = served(tmp_path, f"def handler(e, c): raise SystemExit({code})", event(b"{}"))
+    assert (finished.exit_code, finished.stderr) == (exit_code, printed)
+    error = error_of(finished)
+    assert error["errorType"] == "Runtime.ExitError"
+    assert error["errorMessage"] == f"the handler ended the process: exit {shown}"
+    assert len(finished.requests) == 2
+
+
+def test_an_interrupt_is_no_error(tmp_path: Path) -> None:
+    """KeyboardInterrupt ends the process with 130, and nothing is posted."""
+    finished = served(tmp_path, "def handler(e, c): raise KeyboardInterrupt", event(b"{}"))
+    assert (finished.exit_code, finished.stderr) == (130, "")
     assert finished.posted == []
+
+
+def test_a_handler_may_vanish(tmp_path: Path) -> None:
+    """`os._exit` posts nothing: Lambda itself reports the exit."""
+    finished = served(tmp_path, "import os\ndef handler(e, c): os._exit(7)", event(b"{}"))
+    assert (finished.exit_code, finished.posted) == (7, [])
 
 
 # --- Faults: what the runtime itself cannot read or spell ---------------------------------------
@@ -419,6 +439,64 @@ def test_a_malformed_event_is_explained_by_a_fresh_interpreter(tmp_path: Path) -
     assert error["errorMessage"] == (
         "Unable to unmarshal input: Expecting value: line 1 column 7 (char 6)"
     )
+
+
+# --- Answers that are refused -------------------------------------------------------------------
+
+
+def refusal(status: str) -> bytes:
+    return f"HTTP/1.1 {status}\r\nContent-Length: 2\r\n\r\nno".encode()
+
+
+def against(folder: Path, *scripted: bytes) -> tuple[Finished, list[str]]:
+    """An echoing runtime against these replies in order, and the paths it asked for."""
+    (folder / "app.py").write_text("def handler(event, context): return event\n")
+    with ScriptedRuntimeApi(replies(*scripted)) as api:
+        done = start_runtime(folder, api.address, "app.handler")
+    return done, [path_of(request).rpartition("/")[2] for request in api.requests]
+
+
+@pytest.mark.parametrize("status", ["400 Bad Request", "403 Forbidden", "410 Gone"])
+def test_a_refused_response_is_logged_and_the_next_event_served(
+    tmp_path: Path, status: str
+) -> None:
+    """A 4xx is about this answer alone."""
+    later = event(b"2", request_id="r-2")
+    done, paths = against(tmp_path, event(b"1"), refusal(status), later, refusal("500 Stop"))
+    assert paths == ["next", "response", "next", "response"]
+    assert done.stdout == (
+        "[ERROR] lambda_runtime: the Runtime API answered the response to request-1 "
+        f"with {status[:3]}: no\n"
+    )
+
+
+def test_a_response_that_is_too_large_is_a_function_error(tmp_path: Path) -> None:
+    """After a 413 an error is posted for those APIs that have not told the invoker themselves."""
+    later = event(b"2", request_id="r-2")
+    scripted = (event(b"1"), refusal("413 Large"), ACCEPTED, later, refusal("500 Stop"))
+    done, paths = against(tmp_path, *scripted)
+    assert paths == ["next", "response", "error", "next", "response"]
+    assert done.exit_code == 1
+
+
+@pytest.mark.parametrize("status", ["500 Oops", "503 Later"])
+def test_a_response_that_fails_the_api_ends_the_process(tmp_path: Path, status: str) -> None:
+    """5xx is documented as non-recoverable: one sentence, exit code 1."""
+    done, paths = against(tmp_path, event(b"1"), refusal(status))
+    assert paths == ["next", "response"]
+    assert done.exit_code == 1
+    assert done.stderr == (
+        "lambda_runtime: the Runtime API answered the response to request-1 "
+        f"with {status[:3]}: no\n"
+    )
+
+
+def test_an_event_whose_answer_was_refused_is_not_handled_twice(tmp_path: Path) -> None:
+    """Should the API deliver it again, the process ends."""
+    done, paths = against(tmp_path, event(b"1"), refusal("400 Bad Request"), event(b"1"))
+    assert paths == ["next", "response", "next"]
+    assert done.exit_code == 1
+    assert done.stderr == "lambda_runtime: the Runtime API delivered request-1 a second time\n"
 
 
 # --- The end ----------------------------------------------------------------------------------
