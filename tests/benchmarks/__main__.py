@@ -6,7 +6,14 @@ import argparse
 import platform
 import sys
 
-from tests.benchmarks import client_loop, cold_start, payloads, throughput
+from tests.benchmarks import (
+    client_loop,
+    cold_start,
+    extension_start,
+    payloads,
+    telemetry_intake,
+    throughput,
+)
 from tests.benchmarks.report import LeftOut, Options, Target
 
 MEMBERS = {
@@ -14,6 +21,8 @@ MEMBERS = {
     "throughput": throughput.run,
     "cold_start": cold_start.run,
     "payloads": payloads.run,
+    "extension_start": extension_start.run,
+    "telemetry_intake": telemetry_intake.run,
 }
 
 

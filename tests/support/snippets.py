@@ -93,8 +93,7 @@ def run_section(section: Section, directory: Path) -> None:
 
 def prepare(directory: Path) -> None:
     shutil.copytree(REPOSITORY / "examples", directory / "examples")
-    (directory / ".venv").mkdir()
-    (directory / ".venv" / "bin").symlink_to(Path(sys.executable).parent)
+    (directory / ".venv").symlink_to(sys.prefix, target_is_directory=True)
 
 
 @contextlib.contextmanager
