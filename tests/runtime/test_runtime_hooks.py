@@ -307,4 +307,4 @@ def test_without_an_extensions_api_it_says_so(tmp_path: Path) -> None:
     assert finished.stderr.startswith(
         "lambda_runtime: SIGTERM will not be sent: registration was answered with 404\n"
     )
-    assert paths(finished)[-2:] == ["next", "response"]
+    assert paths(finished)[-3:] == ["next", "response", "next"]

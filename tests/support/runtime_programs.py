@@ -44,11 +44,10 @@ def run_against(
             env={"PYTHONPATH": str(ROOT), "AWS_LAMBDA_RUNTIME_API": api.address, **env},
             capture_output=True,
             pass_fds=descriptors,
-            encoding="utf-8",
             timeout=DEADLINE_SECONDS,
             check=False,
         )
-    return Finished(done.returncode, done.stdout, done.stderr, api.requests)
+    return Finished(done.returncode, done.stdout.decode(), done.stderr.decode(), api.requests)
 
 
 def answering(*answers: bytes) -> Script:
@@ -59,6 +58,7 @@ def answering(*answers: bytes) -> Script:
             if not peer.request():
                 return
             peer.send(answer)
+        peer.request()
 
     return serve
 
