@@ -240,11 +240,14 @@ def test_an_endpoint_may_answer_a_broken_body(client: RawClient, far: FarSide, e
     assert far.heard == ["head", "truncated"]
 
 
-def test_a_broken_body_after_its_answer(server: ServerThread, client: RawClient) -> None:
-    """The endpoint hears nothing of a body that it has answered already."""
+def test_a_broken_body_after_its_answer(
+    server: ServerThread, client: RawClient, far: FarSide
+) -> None:
+    """The endpoint hears nothing of a body, or of its client, that it has answered already."""
     client.answer(post(b"/refusal", b"Transfer-Encoding: chunked"))
     client.send(b"zz\r\n")
     assert client.read_to_end() == b""
+    assert far.heard == []
     assert not server.errors
 
 

@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+import asyncio
 import socket
 
 import pytest
 
+from rapid_mock.http.router import Router
+from rapid_mock.http.server import HttpServer
 from tests.support.http_far_side import FarSide, answer
-from tests.support.raw_http import RawClient, ServerThread
+from tests.support.raw_http import DEADLINE_SECONDS, RawClient, ServerThread
 
 ECHO = b"POST /echo/a HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\n\r\nhi"
 ECHOED = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 4\r\n\r\na=hi"
@@ -228,6 +231,24 @@ def test_closing_the_server_lets_written_answers_leave(far: FarSide) -> None:
         closing_server()
     client.socket.close()
     assert len(received.partition(b"\r\n\r\n")[2]) == size
+
+
+def test_a_connection_accepted_while_closing() -> None:
+    """A connection that the closed listener had just accepted is closed as well."""
+
+    async def accept_late() -> bytes:
+        server = HttpServer(Router())
+        await server.start()
+        await server.close()
+        ours, theirs = socket.socketpair()
+        await asyncio.get_running_loop().connect_accepted_socket(server._accept, ours)
+        reader, writer = await asyncio.open_connection(sock=theirs)
+        received = await asyncio.wait_for(reader.read(), DEADLINE_SECONDS)
+        writer.close()
+        await writer.wait_closed()
+        return received
+
+    assert asyncio.run(accept_late()) == b""
 
 
 def test_ports(server: ServerThread) -> None:

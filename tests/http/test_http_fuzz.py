@@ -26,6 +26,16 @@ PIPELINE = (
     + b"x" * 1001
     + b"GET /nowhere HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
 )
+REQUESTS = [
+    ECHO,
+    b"POST /echo/long HTTP/1.1\r\nHost: localhost\r\nContent-Length: 3\r\n\r\nabc",
+    b"POST /length HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n",
+    b"POST /length HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n"
+    b"2\r\nhi\r\n0\r\nX-A: 1\r\n\r\n",
+    b"GET /headers HTTP/1.1\r\nHost: localhost\r\nX-A: 1\r\nX-B: 2\r\n\r\n",
+    b"GET /headers HTTP/1.1\r\nHost: localhost\r\nX-A: 2\r\n\r\n",
+    b"GET /nowhere HTTP/1.1\r\nHost: localhost\r\nX-A: 2\r\n\r\n",
+]
 FRAGMENTS = st.sampled_from(
     [
         *(b"\r\n", b"\n", b"\r\n\r\n", b"\0", b" ", b"0\r\n\r\n", b"5\r\nhello\r\n", b"%"),
@@ -51,12 +61,16 @@ def converse(server: ServerThread, *pieces: bytes) -> bytes:
     """Send piece by piece, half-close, and read to the end."""
     with RawClient(server.address) as client, contextlib.suppress(ConnectionError):
         client.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        for piece in pieces:
-            client.send(piece)
-        with contextlib.suppress(OSError):  # it may be closed already
-            client.socket.shutdown(socket.SHUT_WR)
-        return client.read_to_end()
+        return finish(client, *pieces)
     return b""
+
+
+def finish(client: RawClient, *pieces: bytes) -> bytes:
+    for piece in pieces:
+        client.send(piece)
+    with contextlib.suppress(OSError):  # it may be closed already
+        client.socket.shutdown(socket.SHUT_WR)
+    return client.read_to_end()
 
 
 @settings(max_examples=60, deadline=None)
@@ -85,6 +99,23 @@ def test_damaged_requests(server: ServerThread, data: st.DataObject) -> None:
     assert converse(server, ECHO.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n")).endswith(
         b"\r\n\r\na=hi"
     )
+
+
+@settings(max_examples=150, deadline=None)
+@given(data=st.data())
+def test_what_went_before_does_not_matter(server: ServerThread, data: st.DataObject) -> None:
+    """A request, damaged or not, is answered on a used connection as on a fresh one."""
+    request = bytearray(data.draw(st.sampled_from(REQUESTS)))
+    for _ in range(data.draw(st.integers(0, 2))):
+        start = data.draw(st.integers(0, len(request)))
+        length = data.draw(st.integers(0, 10))
+        request[start : start + length] = data.draw(st.binary(max_size=4) | FRAGMENTS)
+    before = data.draw(st.lists(st.sampled_from(REQUESTS), min_size=1, max_size=3))
+    fresh = converse(server, bytes(request))
+    with RawClient(server.address) as client:
+        for each in before:
+            assert client.answer(each).startswith(b"HTTP/1.1 ")
+        assert finish(client, bytes(request)) == fresh
 
 
 @settings(max_examples=60, deadline=None)

@@ -38,7 +38,7 @@ class FarSide:
         router.add("GET", "/fail", Buffered(_fail))
         router.add("POST", "/sink", SinkEndpoint(self))
         router.add("POST", "/pausing-sink", SinkEndpoint(self, pauses=True))
-        router.add("POST", "/refusal", RefusingEndpoint())
+        router.add("POST", "/refusal", RefusingEndpoint(self))
         router.add("POST", "/silent-limit", SilentEndpoint())
         router.add("POST", "/told", TruncationEndpoint(self))
         return router
@@ -157,7 +157,11 @@ class _NeverCompletes:
 class RefusingEndpoint(_NeverCompletes):
     """Answers 403 at the end of the headers."""
 
+    def __init__(self, far: FarSide) -> None:
+        self._far = far
+
     def head(self, exchange: Exchange) -> None:
+        exchange.on_disconnect = lambda: self._far.hear("vanished")
         exchange.respond(403, PLAIN, b"no")
 
     def too_large(self, exchange: Exchange) -> None:
