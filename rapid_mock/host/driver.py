@@ -28,6 +28,7 @@ from rapid_mock.lifecycle.events import Event
 from rapid_mock.lifecycle.state import Phase, Settings
 
 _SIGNALS = {"SIGTERM": signal.SIGTERM, "SIGKILL": signal.SIGKILL}
+_NEWLINE = ord("\n")
 MEMORY_SAMPLE_SECONDS = 0.05
 LOG_LIMIT_BYTES = 4 * 1024 * 1024
 """How much of one invocation's log is kept for its caller; the oldest bytes go first."""
@@ -68,11 +69,12 @@ class EnvironmentDriver:
         )
         self._responders: dict[int, Callable[[Message], None]] = {}
         self._exchanges = 0
-        self._todo: deque[Event] = deque()
+        self._todo: deque[Event | None] = deque()
         self._timer: Cancellable | None = None
         self._timer_due = 0.0
         self._sampled = float("-inf")
         self._log = bytearray()
+        self._unprinted = b""
         self._now = clock.now()
         self._perform: dict[type, Callable[[Any], None]] = {
             order.Reply: self._reply,
@@ -103,9 +105,7 @@ class EnvironmentDriver:
 
     def dispatch(self, event: Event) -> None:
         """Tell one event; carry out its effects and those of what they cause."""
-        self._todo.append(event)
-        if len(self._todo) == 1:
-            self._run()
+        self._enqueue(event)
 
     @property
     def phase(self) -> Phase:
@@ -135,24 +135,34 @@ class EnvironmentDriver:
 
     def _timeout(self) -> None:
         self._timer = None
-        self._now = self._clock.now()
-        self._carry_out(self._environment.handle_timeout(self._now))
-        self._run()
+        self._enqueue(None)
 
     # --- Effects ----------------------------------------------------------------------------
 
+    def _enqueue(self, event: Event | None) -> None:
+        """Take an event, or None for a deadline; what effects cause waits until they are done."""
+        self._todo.append(event)
+        if len(self._todo) == 1:
+            self._run()
+
     def _run(self) -> None:
-        """Handle what is to do, events caused by effects included, one after the other."""
+        environment, todo = self._environment, self._todo
         try:
-            while self._todo:
+            while todo:
+                event = todo[0]
                 self._now = self._clock.now()
-                if type(self._todo[0]) is happened.RuntimeNext:
-                    self._sample_memory()
-                self._carry_out(self._environment.handle(self._todo[0], self._now))
-                self._todo.popleft()
+                if event is None:
+                    self._carry_out(environment.handle_timeout(self._now))
+                else:
+                    if type(event) is happened.RuntimeNext:
+                        self._sample_memory()
+                    self._carry_out(environment.handle(event, self._now))
+                todo.popleft()
         except BaseException:
-            self._todo.clear()
+            todo.clear()
             raise
+        finally:
+            self._print()
         self._observer.moved(self)
         self._arm()
 
@@ -176,8 +186,8 @@ class EnvironmentDriver:
             self._log.clear()
         text = self._render(effect, self._now.wall)
         if text is not None:
-            newline = b"\n" if self._log and not self._log.endswith(b"\n") else b""
-            self._write(newline + text.encode("utf-8", "backslashreplace"))
+            line = text.encode("utf-8", "backslashreplace")
+            self._write(b"\n" + line if self._log and self._log[-1] != _NEWLINE else line)
 
     def _drain(self, _effect: order.Drain) -> None:
         self._supervisor.drain()
@@ -194,6 +204,7 @@ class EnvironmentDriver:
 
     def _explain(self, effect: order.Explain) -> None:
         if effect.sentence:
+            self._print()
             tail = self._supervisor.tail(effect.process) if effect.process is not None else ""
             self._console.explain(effect.sentence, tail)
 
@@ -201,6 +212,8 @@ class EnvironmentDriver:
 
     def _output(self, _process: int, data: bytes) -> None:
         self._write(data)
+        if not self._todo:
+            self._print()
 
     def _exited(self, process: int, status: ExitStatus) -> None:
         self.dispatch(happened.ProcessExited(process, status.code, status.signal_name))
@@ -209,7 +222,13 @@ class EnvironmentDriver:
         self._log += data
         if len(self._log) > LOG_LIMIT_BYTES:
             del self._log[:-LOG_LIMIT_BYTES]
-        self._console.write(data)
+        self._unprinted += data
+
+    def _print(self) -> None:
+        """All lines of one step in one write: END and REPORT cost one system call, not two."""
+        data, self._unprinted = self._unprinted, b""
+        if data:
+            self._console.write(data)
 
     def _sample_memory(self) -> None:
         if self._now.monotonic - self._sampled < MEMORY_SAMPLE_SECONDS:

@@ -9,12 +9,15 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from lambda_runtime import contract
-from rapid_mock.errors import ServiceError, TooManyRequests
+from rapid_mock.errors import InvalidParameterValue, ServiceError, TooManyRequests
 from rapid_mock.host.clock import Cancellable, Clock
 from rapid_mock.lifecycle.effects import Outcome, Report
 from rapid_mock.lifecycle.events import Event, Invocation, InvokeArrived, ShutdownRequested
 from rapid_mock.lifecycle.state import Phase
 from rapid_mock.service.placement import (
+    BUSY,
+    IDLE,
+    RETURNING,
     Assign,
     Availability,
     Decision,
@@ -23,6 +26,9 @@ from rapid_mock.service.placement import (
     Throttle,
 )
 from rapid_mock.service.requests import InvokeAnswer, OnAnswer
+
+_COLD, _IDLE, _GONE = Phase.COLD, Phase.IDLE, Phase.GONE
+"""Read at every event; through its class an enum's member costs 0.1 us each time."""
 
 
 class Driver(Protocol):
@@ -80,8 +86,14 @@ class Fleet:
         self._progress = asyncio.Event()
 
     def invoke(self, pending: Pending) -> None:
-        """Place one invocation; its `on_answer` is called once, at once or later."""
+        """Place one invocation; its `on_answer` is called once, at once or later.
+
+        A request id that an invocation here still goes by, until its REPORT, is refused.
+        """
         request_id = pending.invocation.request_id
+        if request_id in self._pending:
+            pending.on_answer(InvalidParameterValue(f"Request id {request_id} is in use."))
+            return
         self._pending[request_id] = pending
         self._carry_out(self._placement.submit(request_id, self._clock.now().monotonic))
 
@@ -119,12 +131,14 @@ class Fleet:
         number = self._numbers.get(driver)
         if number is None:
             return
-        if driver.phase is Phase.GONE:
+        if driver.phase is _GONE:
             del self._numbers[driver]
             self._start(self._environments.pop(number).close())
             self._carry_out(self._placement.gone(number))
         else:
-            self._carry_out(self._placement.changed(number, _availability(driver)))
+            decisions = self._placement.changed(number, _availability(driver))
+            if decisions:
+                self._carry_out(decisions)
 
     # --- Placement --------------------------------------------------------------------------
 
@@ -186,9 +200,10 @@ class Fleet:
 
 
 def _availability(driver: Driver) -> Availability:
-    if driver.phase in (Phase.IDLE, Phase.COLD):
-        return Availability.IDLE
-    return Availability.RETURNING if driver.is_returning else Availability.BUSY
+    phase = driver.phase
+    if phase is _IDLE or phase is _COLD:
+        return IDLE
+    return RETURNING if driver.is_returning else BUSY
 
 
 def _payload(outcome: Outcome) -> bytes:

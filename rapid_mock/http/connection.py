@@ -9,7 +9,14 @@ from collections import deque
 from enum import Enum
 from typing import TYPE_CHECKING, cast
 
-from rapid_mock.http.exchange import Exchange, Headers, Progress, Request, ResponseWriter
+from rapid_mock.http.exchange import (
+    OVER,
+    STREAMING,
+    Exchange,
+    Headers,
+    Request,
+    ResponseWriter,
+)
 from rapid_mock.http.incoming import PLAIN_TEXT, Incoming, Site
 from rapid_mock.http.request_parser import Pairs, RequestParser, Unserved
 from rapid_mock.http.response import BODILESS, Framing, framing_of, render_head
@@ -117,7 +124,8 @@ class Connection(asyncio.Protocol):
             return
         incoming.trailers = trailers
         incoming.is_complete = True
-        self._release(Hold.BODY)
+        if self._holds:
+            self._release(Hold.BODY)
         if not incoming.keeps_alive:
             self._takes_requests = False
         if incoming.exchange.is_over:
@@ -139,7 +147,7 @@ class Connection(asyncio.Protocol):
         """Send a whole answer."""
         incoming = self._turn(exchange)
         if incoming is None:
-            exchange.progress = Progress.OVER
+            exchange.progress = OVER
             return
         head = render_head(
             status, headers, length=len(body), connection=self._connection_option(incoming)
@@ -151,7 +159,7 @@ class Connection(asyncio.Protocol):
         else:
             self._transport.write(head)
             self._transport.write(body)
-        exchange.progress = Progress.OVER
+        exchange.progress = OVER
         self._answered(incoming)
 
     def start_answer(self, exchange: Exchange, status: int, headers: Headers) -> ResponseWriter:
@@ -166,7 +174,7 @@ class Connection(asyncio.Protocol):
                 incoming.keeps_alive = False
             option = self._connection_option(incoming)
             self._transport.write(render_head(status, headers, length=None, connection=option))
-        exchange.progress = Progress.STREAMING
+        exchange.progress = STREAMING
         return ResponseWriter(self, exchange, framing)
 
     def send_piece(self, exchange: Exchange, data: bytes) -> None:
@@ -176,14 +184,14 @@ class Connection(asyncio.Protocol):
 
     def end_answer(self, exchange: Exchange) -> None:
         """A streaming answer has been sent."""
-        exchange.progress = Progress.OVER
+        exchange.progress = OVER
         incoming = self._turn(exchange)
         if incoming is not None:
             self._answered(incoming)
 
     def cut_answer(self, exchange: Exchange) -> None:
         """A streaming answer stays incomplete: only a reset shows that where EOF is the end."""
-        exchange.progress = Progress.OVER
+        exchange.progress = OVER
         if self._turn(exchange) is None:
             return
         if exchange.request.http_version == "1.0":

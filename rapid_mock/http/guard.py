@@ -28,7 +28,7 @@ class Guard:
         """
         if host is not None and not self._is_known(host):
             return f"host {host!r} is not a loopback name; allow it with --allow-host"
-        if headers.get("sec-fetch-site", "").lower() == "cross-site":
+        if "sec-fetch-site" in headers and headers["sec-fetch-site"].lower() == "cross-site":
             return "requests of other web sites are refused"
         origin = headers.get("origin")
         if origin is not None and not self._is_local(_origin_host(origin)):

@@ -55,8 +55,10 @@ class Incoming:
         request = exchange.request
         self.exchange = exchange
         self.keeps_alive = keeps_alive
+        expected = request.headers.get("expect")
         self.awaits_continue = (
-            request.headers.get("expect", "").lower() == "100-continue"
+            expected is not None
+            and expected.lower() == "100-continue"
             and request.http_version == "1.1"
         )
         self.is_complete = False
@@ -143,7 +145,8 @@ class Incoming:
     def _enter(self, endpoint: Endpoint) -> None:
         exchange = self.exchange
         self._endpoint = endpoint
-        if int(exchange.request.headers.get("content-length", "0")) > endpoint.max_body:
+        length = exchange.request.headers.get("content-length")
+        if length is not None and int(length) > endpoint.max_body:
             self._refuse_body(endpoint)
             return
         self._sink = endpoint.head(exchange)

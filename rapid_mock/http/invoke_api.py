@@ -9,7 +9,6 @@ import base64
 import binascii
 import json
 import re
-import uuid
 from functools import partial
 from typing import Protocol
 from urllib.parse import parse_qs
@@ -26,13 +25,20 @@ from rapid_mock.http.header_text import decode_header, encode_header
 from rapid_mock.http.json_text import find_fault
 from rapid_mock.http.router import Router
 from rapid_mock.service.requests import InvokeAnswer, InvokeRequest, OnAnswer
-from rapid_mock.tracing import new_trace_header
+from rapid_mock.tracing import new_request_id, new_trace_header
 
 _INVOCATION_TYPES = (
     contract.INVOCATION_EVENT,
     contract.INVOCATION_REQUEST_RESPONSE,
     contract.INVOCATION_DRY_RUN,
 )
+_REQUEST_ID_HEADER = contract.HEADER_AMZN_REQUEST_ID.lower()
+_INVOCATION_TYPE = contract.HEADER_INVOCATION_TYPE.lower()
+_LOG_TYPE = contract.HEADER_LOG_TYPE.lower()
+_TRACE_ID = contract.HEADER_AMZN_TRACE_ID.lower()
+_CLIENT_CONTEXT = contract.HEADER_INVOKE_CLIENT_CONTEXT.lower()
+_TENANT_ID = contract.HEADER_INVOKE_TENANT_ID.lower()
+
 _LOG_TAIL = "Tail"
 _LOG_TYPES = (_LOG_TAIL, "None")
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._~!$&'()*+,;=:@-]{1,128}")
@@ -82,10 +88,8 @@ class _Invoke:
 
 def _read(request: Request, request_id: str, body: bytes) -> InvokeRequest:
     headers = request.headers
-    invocation_type = _choice(
-        headers, contract.HEADER_INVOCATION_TYPE, "invocationType", _INVOCATION_TYPES
-    )
-    log_type = _choice(headers, contract.HEADER_LOG_TYPE, "logType", _LOG_TYPES)
+    invocation_type = _choice(headers, _INVOCATION_TYPE, "invocationType", _INVOCATION_TYPES)
+    log_type = _choice(headers, _LOG_TYPE, "logType", _LOG_TYPES)
     fault = find_fault(body) if body else None
     if fault is not None:
         raise InvalidRequestContent(
@@ -97,18 +101,18 @@ def _read(request: Request, request_id: str, body: bytes) -> InvokeRequest:
         body or b"{}",
         qualifier=_qualifier(request.query) if request.query else None,
         invocation_type=invocation_type or contract.INVOCATION_REQUEST_RESPONSE,
-        content_type=_text(headers, "Content-Type") or contract.CONTENT_TYPE_JSON,
-        trace_id=_text(headers, contract.HEADER_AMZN_TRACE_ID) or new_trace_header(),
+        content_type=_text(headers, "content-type") or contract.CONTENT_TYPE_JSON,
+        trace_id=_text(headers, _TRACE_ID) or new_trace_header(),
         client_context=_client_context(headers),
-        tenant_id=_text(headers, contract.HEADER_INVOKE_TENANT_ID),
+        tenant_id=_text(headers, _TENANT_ID),
         wait_for_report=log_type == _LOG_TAIL,
     )
 
 
 def _request_id(request: Request) -> str:
     """The invoker's own (RIE), or a fresh one."""
-    given = request.headers.get(contract.HEADER_AMZN_REQUEST_ID.lower(), "")
-    return given if _REQUEST_ID.fullmatch(given) else str(uuid.uuid4())
+    given = request.headers.get(_REQUEST_ID_HEADER)
+    return given if given and _REQUEST_ID.fullmatch(given) else new_request_id()
 
 
 def _qualifier(query: str) -> str | None:
@@ -117,7 +121,7 @@ def _qualifier(query: str) -> str | None:
 
 
 def _text(headers: dict[str, str], name: str) -> str | None:
-    value = headers.get(name.lower())
+    value = headers.get(name)
     return decode_header(value) if value else None
 
 
@@ -134,7 +138,7 @@ def _choice(
 
 
 def _client_context(headers: dict[str, str]) -> str | None:
-    encoded = headers.get(contract.HEADER_INVOKE_CLIENT_CONTEXT.lower())
+    encoded = headers.get(_CLIENT_CONTEXT)
     if not encoded:
         return None
     try:

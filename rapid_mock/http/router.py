@@ -58,16 +58,18 @@ class Router:
 
     def resolve(self, method: str, path: str) -> Route | NotFound | MethodNotAllowed:
         """Find the endpoint for a raw path without its query."""
-        exact = self._exact.get(path, {})
-        if method in exact:
+        exact = self._exact.get(path)
+        if exact is not None and method in exact:
             return Route(exact[method], {})
-        allowed = set(exact)
+        allowed = set(exact or ())
         for template in self._templates.get(path.count("/"), ()):
             found = template.pattern.fullmatch(path)
             if found is None:
                 continue
             if template.method == method:
-                params = {name: unquote(text) for name, text in found.groupdict().items()}
+                params = found.groupdict()
+                if "%" in path:
+                    params = {name: unquote(text) for name, text in params.items()}
                 return Route(template.endpoint, params)
             allowed.add(template.method)
         return MethodNotAllowed(", ".join(sorted(allowed))) if allowed else NotFound()

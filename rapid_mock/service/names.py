@@ -6,6 +6,7 @@ Source: the Lambda API's service model (NamespacedFunctionName) and answers reco
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import NamedTuple
 
 from rapid_mock.errors import InvalidParameterValue, ResourceNotFound
@@ -34,6 +35,7 @@ class FunctionName(NamedTuple):
     qualifier: str | None
 
 
+@lru_cache
 def parse_function_name(text: str, qualifier: str | None, *, region: str) -> FunctionName:
     """Split `name`, `name:qualifier`, a partial or a full ARN; `qualifier` is the parameter.
 
@@ -57,6 +59,7 @@ def parse_function_name(text: str, qualifier: str | None, *, region: str) -> Fun
     return FunctionName(match["name"], match["qualifier"] or qualifier)
 
 
+@lru_cache
 def function_arn(name: str, qualifier: str | None, *, region: str, account: str) -> str:
     """`arn:aws:lambda:<region>:<account>:function:<name>[:<qualifier>]`."""
     suffix = f":{qualifier}" if qualifier else ""

@@ -20,6 +20,10 @@ class Availability(Enum):
     IDLE = "idle"
 
 
+BUSY, RETURNING, IDLE = Availability.BUSY, Availability.RETURNING, Availability.IDLE
+"""Read at every event; through its class an enum's member costs 0.1 us each time."""
+
+
 @dataclass(slots=True)
 class Assign:
     """Give the invocation to an environment that is idle."""
@@ -65,7 +69,7 @@ class Placement:
         """Place one invocation; no decision means that it waits until `deadline`."""
         if self._idle and not self._queue:
             return [self._assign(request_id)]
-        if self._count(Availability.RETURNING) + len(self._idle) > len(self._queue):
+        if self._count(RETURNING) + len(self._idle) > len(self._queue):
             self._queue.append((request_id, now + self._patience))
             return self._serve()
         return [self._launch_or_throttle(request_id)]
@@ -75,18 +79,18 @@ class Placement:
         before = self._environments.get(environment)
         if before is None or before is availability:
             return []
-        if before is Availability.IDLE:
+        if before is IDLE:
             self._idle.remove(environment)
         self._environments[environment] = availability
-        if availability is Availability.IDLE:
+        if availability is IDLE:
             self._idle.append(environment)
         return self._serve()
 
     def gone(self, environment: int) -> list[Decision]:
         """An environment has ended; whoever waited for it may get a new one at once."""
-        if self._environments.pop(environment, None) is Availability.IDLE:
+        if self._environments.pop(environment, None) is IDLE:
             self._idle.remove(environment)
-        hopeful = self._count(Availability.RETURNING) + len(self._idle)
+        hopeful = self._count(RETURNING) + len(self._idle)
         decisions: list[Decision] = []
         while len(self._queue) > hopeful:
             decisions.append(self._launch_or_throttle(self._queue.pop()[0]))
@@ -112,14 +116,14 @@ class Placement:
 
     def _assign(self, request_id: str) -> Decision:
         environment = self._idle.pop()
-        self._environments[environment] = Availability.BUSY
+        self._environments[environment] = BUSY
         return Assign(request_id, environment)
 
     def _launch_or_throttle(self, request_id: str) -> Decision:
         if len(self._environments) >= self._limit:
             return Throttle(request_id)
         self._launched += 1
-        self._environments[self._launched] = Availability.BUSY
+        self._environments[self._launched] = BUSY
         return Launch(request_id, self._launched)
 
     def _count(self, availability: Availability) -> int:

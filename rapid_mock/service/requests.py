@@ -1,4 +1,7 @@
-"""What the Invoke API asks of the Lambda service, and what the service answers."""
+"""What the Invoke API asks of the Lambda service, and what the service answers.
+
+The classes are slotted but not frozen, as the core's events: frozen ones cost 2 us per invocation.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,7 @@ from dataclasses import dataclass
 from rapid_mock.errors import ServiceError
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class InvokeRequest:
     """One `Invoke` call, decoded: `function_name` may be a name, a partial or a full ARN.
 
@@ -28,7 +31,7 @@ class InvokeRequest:
     wait_for_report: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class InvokeAnswer:
     """The function's answer; `function_error` is None or `Unhandled`; `log` are all log bytes.
 
