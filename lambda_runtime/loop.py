@@ -64,6 +64,7 @@ def answer(client: RuntimeClient, handler: Handler, codec: Codec, invocation: In
             if type(result) in STREAMED:
                 return StreamedResponse(client, invocation, codec).send_all(result)
         body, content_type = codec.encode(result)
+        sys.stdout.flush()  # a line without an end belongs to this invocation too
     except BaseException as error:  # noqa: BLE001  whatever a handler raises is its answer
         from lambda_runtime.failures import fail
 
