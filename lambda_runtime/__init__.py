@@ -23,6 +23,7 @@ if TYPE_CHECKING:
         LambdaRuntimeError,
         RuntimeApiError,
     )
+    from lambda_runtime.handler import Handler
     from lambda_runtime.hooks import (
         after_response,
         middleware,
@@ -41,6 +42,7 @@ __all__ = [
     "CognitoIdentity",
     "ConnectionLost",
     "DeadlineReached",
+    "Handler",
     "HandlerError",
     "HttpResponse",
     "Invocation",
@@ -70,6 +72,7 @@ if not TYPE_CHECKING:
         "context": "ClientContext CognitoIdentity LambdaContext",
         "current": "cancel_before_deadline current_context use_codec",
         "errors": "ConnectionLost DeadlineReached HandlerError LambdaRuntimeError RuntimeApiError",
+        "handler": "Handler",
         "hooks": "after_response middleware on_error on_shutdown request_sigterm",
         "serialization": "Codec JsonCodec",
         "snapstart": "register_after_restore register_before_snapshot",

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from lambda_runtime.context import LambdaContext
 
     Handler = Callable[[Any, LambdaContext], object]
+else:
+    Handler = object
 
 
 _ASYNC = 0x80 | 0x200
