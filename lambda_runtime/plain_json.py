@@ -8,6 +8,7 @@ from json.encoder import _make_iterencode, encode_basestring  # type: ignore[att
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any
 
 
@@ -16,9 +17,17 @@ def load(text: str) -> Any:
     return json.loads(text.removeprefix("\ufeff"), parse_constant=_refuse_constant)
 
 
-def dump(value: object) -> str:
-    """Spell a value with `", "` and `": "`. Raises TypeError, ValueError, RecursionError."""
-    return "".join(_encode(_prepared(value, set()), 0))
+def dump(
+    value: object,
+    *,
+    default: Callable[[object], object] | None = None,
+    named_tuples: bool = False,
+) -> str:
+    """Spell a value with `", "` and `": "`. Raises TypeError, ValueError, RecursionError.
+
+    `default` makes JSON of what is none; `named_tuples` are objects, else arrays.
+    """
+    return "".join(_encode(_Copy(default, named_tuples).of(value), 0))
 
 
 class _Digits(float):
@@ -43,36 +52,49 @@ def _spell_float(value: float) -> str:
     return float.__repr__(value)
 
 
-def _prepared(value: object, open_ids: set[int]) -> object:
-    """A copy made of what JSON knows; `open_ids` are the containers around `value`."""
-    if value is None or isinstance(value, (str, int, float)):
-        return value
-    if isinstance(value, bytes):
-        return value.decode()
-    if isinstance(value, _decimal()):
-        return _Digits(value)
-    if id(value) in open_ids:
-        raise ValueError("Circular reference detected")
-    open_ids.add(id(value))
-    copy = _prepared_container(value, open_ids)
-    open_ids.remove(id(value))
-    return copy
+class _Copy:
+    """Copies a value, made of what JSON knows; the containers around it are remembered."""
 
+    def __init__(self, default: Callable[[object], object] | None, named_tuples: bool) -> None:
+        self._default = default
+        self._named_tuples = named_tuples
+        self._open_ids: set[int] = set()
 
-def _prepared_container(value: object, open_ids: set[int]) -> object:
-    if isinstance(value, dict):
-        return {  # the encoder asks nobody about keys
-            key.decode() if isinstance(key, bytes) else key: _prepared(member, open_ids)
-            for key, member in value.items()
-        }
-    if callable(getattr(value, "_asdict", None)) and not isinstance(value, type):
-        members = value._asdict()  # type: ignore[attr-defined]
-        if not isinstance(members, dict):
-            raise TypeError(f"_asdict() must return a dict, not {type(members).__name__}")
-        return _prepared(members, open_ids)
-    if isinstance(value, (list, tuple)):
-        return [_prepared(member, open_ids) for member in value]
-    raise TypeError(f"Object of type {type(value).__name__} is not JSON serializable")
+    def of(self, value: object) -> object:
+        if value is None or isinstance(value, (str, int, float)):
+            return value
+        if isinstance(value, bytes):
+            return value.decode()
+        if isinstance(value, _decimal()):
+            return _Digits(value)
+        if id(value) in self._open_ids:
+            raise ValueError("Circular reference detected")
+        self._open_ids.add(id(value))
+        copy = self._of_container(value)
+        self._open_ids.remove(id(value))
+        return copy
+
+    def _of_container(self, value: object) -> object:
+        if isinstance(value, dict):
+            return {  # the encoder asks nobody about keys
+                key.decode() if isinstance(key, bytes) else key: self.of(member)
+                for key, member in value.items()
+            }
+        if isinstance(value, list) or (isinstance(value, tuple) and not self._has_names(value)):
+            return [self.of(member) for member in value]
+        if self._has_names(value):
+            members = value._asdict()  # type: ignore[attr-defined]
+            if not isinstance(members, dict):
+                raise TypeError(f"_asdict() must return a dict, not {type(members).__name__}")
+            return self.of(members)
+        if self._default is not None:
+            return self.of(self._default(value))
+        raise TypeError(f"Object of type {type(value).__name__} is not JSON serializable")
+
+    def _has_names(self, value: object) -> bool:
+        if isinstance(value, type) or not callable(getattr(value, "_asdict", None)):
+            return False
+        return self._named_tuples or not isinstance(value, tuple)
 
 
 def _decimal() -> type | tuple[()]:

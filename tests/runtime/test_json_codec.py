@@ -19,6 +19,7 @@ from lambda_runtime.serialization import JsonCodec
 from tests.support.json_rows import (
     DECODED,
     MALFORMED,
+    NAMED,
     REFUSED,
     SPELLED,
     encoded,
@@ -50,8 +51,24 @@ def label(value: object) -> str:
 @each_json
 @pytest.mark.parametrize(("value", "body"), SPELLED, ids=label)
 def test_results_are_spelled_as_awss_client_does(value: object, body: bytes) -> None:
-    """Separators `, ` and `: `, UTF-8, digits of a Decimal, NaN, named tuples as objects."""
+    """Separators `, ` and `: `, UTF-8, digits of a Decimal, NaN; named tuples are arrays."""
     assert encoded(value) == body
+
+
+@each_json
+@pytest.mark.parametrize(("value", "body"), NAMED, ids=label)
+def test_named_tuples_are_objects_when_asked(value: object, body: bytes) -> None:
+    """`named_tuples=True` spells them as AWS's client does."""
+    assert JsonCodec(named_tuples=True).encode(value) == (body, "application/json")
+
+
+@each_json
+def test_a_default_makes_json_of_what_is_none() -> None:
+    """It is asked for each value that JSON does not know; what it returns is spelled in turn."""
+    codec = JsonCodec(default=lambda value: sorted(value) if isinstance(value, set) else str(value))
+    assert codec.encode({"s": {2, 1}, "d": Decimal(1), "c": 1j})[0] == (
+        b'{"s": [1, 2], "d": 1, "c": "1j"}'
+    )
 
 
 @each_json

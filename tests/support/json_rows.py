@@ -126,6 +126,13 @@ SPELLED: list[tuple[object, bytes]] = [
     ([b"x\xc3\xa9"], b'["x\xc3\xa9"]'),
     ({"a": b"text"}, b'{"a": "text"}'),
     ({b"k": {b"\xc3\xa9": 1}}, b'{"k": {"\xc3\xa9": 1}}'),
+    (Point(1, 2), b"[1, 2]"),
+    ([Row("a", Point(0, b"z"))], b'[["a", [0, "z"]]]'),
+    (Record({"r": 1}), b'{"r": 1}'),
+    ([Record({})], b"[{}]"),
+]
+
+NAMED: list[tuple[object, bytes]] = [
     (Point(1, 2), b'{"x": 1, "y": 2}'),
     ([Point(1, Point(2, 3))], b'[{"x": 1, "y": {"x": 2, "y": 3}}]'),
     (
@@ -137,7 +144,7 @@ SPELLED: list[tuple[object, bytes]] = [
         b'{"text": "' + b"x" * 5000 + b'", "p": {"x": 1, "y": 2}}',
     ),
     (Record({"r": Point(1, 2)}), b'{"r": {"x": 1, "y": 2}}'),
-    ([Record({})], b"[{}]"),
+    ({"a": (1, 2.5, None)}, b'{"a": [1, 2.5, null]}'),
 ]
 
 DEEP = "maximum recursion depth exceeded while encoding a JSON object"
