@@ -14,7 +14,13 @@ if TYPE_CHECKING:
 
 Headers = Sequence[tuple[str, str]]
 
-_REASONS = {status.value: status.phrase for status in HTTPStatus}
+_REASONS = {status.value: status.phrase for status in HTTPStatus} | {
+    413: "Request Entity Too Large",
+    414: "Request URI Too Long",
+    416: "Requested Range Not Satisfiable",
+    422: "Unprocessable Entity",
+}
+"""Reason phrases as Go's services have them; Python's change with its version."""
 BODILESS = frozenset({204, 304})
 
 

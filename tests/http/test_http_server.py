@@ -240,6 +240,8 @@ def test_large_heads_are_served(client: RawClient) -> None:
     [
         (204, [], b"HTTP/1.1 204 No Content\r\n\r\n"),
         (304, [], b"HTTP/1.1 304 Not Modified\r\n\r\n"),
+        (413, [], b"HTTP/1.1 413 Request Entity Too Large\r\nContent-Length: 4\r\n\r\nbody"),
+        (422, [], b"HTTP/1.1 422 Unprocessable Entity\r\nContent-Length: 4\r\n\r\nbody"),
         (299, [], b"HTTP/1.1 299 Unknown\r\nContent-Length: 4\r\n\r\nbody"),
         (
             200,

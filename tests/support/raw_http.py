@@ -103,7 +103,8 @@ class RawClient:
 
     def answer(self, data: bytes = b"") -> bytes:
         """Send, then read one answer with a Content-Length; its Date line is left out."""
-        self.socket.sendall(data)
+        if data:  # else it would wait for room to send nothing
+            self.socket.sendall(data)
         head, _, start = self._receive_until(b"\r\n\r\n").partition(b"\r\n\r\n")
         body = bytearray(start)
         length = re.search(rb"(?i)content-length: (\d+)", head)
