@@ -17,7 +17,8 @@ class Dispatch(Protocol):
 
     An endpoint calls `open_exchange(responder)` for a number, puts the number into the event and
     dispatches it. `responder` is called with the one answer: inside `dispatch`, or whenever it
-    comes. After `vanished(number)` the responder is never called.
+    comes. After `vanished(number)` the responder is never called; once it was, `vanished` does
+    nothing.
     """
 
     def open_exchange(self, responder: Callable[[Message], None]) -> int: ...

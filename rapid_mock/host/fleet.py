@@ -19,7 +19,6 @@ from rapid_mock.service.placement import (
     IDLE,
     RETURNING,
     Assign,
-    Availability,
     Decision,
     Launch,
     Placement,
@@ -131,12 +130,15 @@ class Fleet:
         number = self._numbers.get(driver)
         if number is None:
             return
-        if driver.phase is _GONE:
+        phase = driver.phase
+        if phase is _GONE:
             del self._numbers[driver]
             self._start(self._environments.pop(number).close())
             self._carry_out(self._placement.gone(number))
         else:
-            decisions = self._placement.changed(number, _availability(driver))
+            is_free = phase is _IDLE or phase is _COLD
+            engaged = RETURNING if driver.is_returning else BUSY
+            decisions = self._placement.changed(number, IDLE if is_free else engaged)
             if decisions:
                 self._carry_out(decisions)
 
@@ -197,13 +199,6 @@ class Fleet:
             error_type=outcome.error_type,
             log=log,
         )
-
-
-def _availability(driver: Driver) -> Availability:
-    phase = driver.phase
-    if phase is _IDLE or phase is _COLD:
-        return IDLE
-    return RETURNING if driver.is_returning else BUSY
 
 
 def _payload(outcome: Outcome) -> bytes:

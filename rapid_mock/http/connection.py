@@ -128,7 +128,7 @@ class Connection(asyncio.Protocol):
             self._release(Hold.BODY)
         if not incoming.keeps_alive:
             self._takes_requests = False
-        if incoming.exchange.is_over:
+        if incoming.exchange.progress is OVER:
             self._advance()
         elif incoming.has_begun:
             incoming.complete()

@@ -179,6 +179,10 @@ class Exchange:
         """End a streaming answer so that its client sees that it is incomplete."""
         self._connection.cut_answer(self)
 
+    def replaced(self) -> Exchange:
+        """An exchange in its place: whatever this one says from now on reaches nobody."""
+        return Exchange(self.request, self._connection)
+
     def vanish(self) -> None:
         """Tell, once, that the client went away before the answer's end."""
         callback, self.on_disconnect = self.on_disconnect, None

@@ -19,3 +19,11 @@ def encode_header(text: str) -> str:
     if text.isascii() and text.isprintable():
         return text
     return _CONTROLS.sub(" ", text).encode("utf-8", "replace").decode("latin-1")
+
+
+def encode_headers(headers: list[tuple[str, str]]) -> list[tuple[str, str]]:
+    """All values as headers may carry them."""
+    values = "".join([value for _, value in headers])
+    if values.isascii() and values.isprintable():
+        return headers
+    return [(name, encode_header(value)) for name, value in headers]

@@ -7,8 +7,8 @@ from io import BytesIO
 from typing import TYPE_CHECKING, NamedTuple
 
 from lambda_runtime import contract
-from rapid_mock.http.exchange import BodySink, Endpoint, Exchange
-from rapid_mock.http.router import MethodNotAllowed, NotFound
+from rapid_mock.http.exchange import OVER, BodySink, Endpoint, Exchange
+from rapid_mock.http.router import MethodNotAllowed, Route
 
 if TYPE_CHECKING:
     from rapid_mock.http.guard import Guard
@@ -33,7 +33,8 @@ class Site(NamedTuple):
 class Incoming:
     """A request being received; its body waits in the backlog until `begin` says it is its turn.
 
-    A fault of an endpoint is a 500 for its request, reported once, and nobody else's trouble.
+    A fault of an endpoint is a 500 for its request, reported once, and nobody else's trouble. For
+    the endpoint the client has gone then: an answer that comes later does nothing.
     """
 
     __slots__ = (
@@ -90,7 +91,7 @@ class Incoming:
         if self._backlog is not None:
             self._backlog.append(data)
             return
-        if self.exchange.is_over:
+        if self.exchange.progress is OVER:
             self.discarded += len(data)
             return
         self._received += len(data)
@@ -104,7 +105,7 @@ class Incoming:
 
     def complete(self) -> None:
         """The body and the trailers are there."""
-        if self.exchange.is_over or self._endpoint is None:
+        if self.exchange.progress is OVER or self._endpoint is None:
             return
         if self._sink is not None:
             self._guarded(self._sink.end, self.trailers)
@@ -134,13 +135,13 @@ class Incoming:
             exchange.respond(403, [PLAIN_TEXT], f"rapid-mock: {refusal}\n".encode())
             return
         found = self._site.router.resolve(request.method, request.path)
-        if isinstance(found, NotFound):
-            exchange.respond(404, [PLAIN_TEXT, _NO_SNIFF], b"404 page not found\n")
+        if isinstance(found, Route):
+            request.params = found.params
+            self._enter(found.endpoint)
         elif isinstance(found, MethodNotAllowed):
             exchange.respond(405, [("Allow", found.allow)])
         else:
-            request.params = found.params
-            self._enter(found.endpoint)
+            exchange.respond(404, [PLAIN_TEXT, _NO_SNIFF], b"404 page not found\n")
 
     def _enter(self, endpoint: Endpoint) -> None:
         exchange = self.exchange
@@ -177,6 +178,9 @@ class Incoming:
 
     def _fail(self) -> None:
         if not self.exchange.is_answered:
-            self.exchange.respond(500, [_JSON], _INTERNAL_ERROR)
+            failed, self.exchange = self.exchange, self.exchange.replaced()
+            self._guarded(failed.vanish)
+            if not self.exchange.is_answered:
+                self.exchange.respond(500, [_JSON], _INTERNAL_ERROR)
         elif not self.exchange.is_over:
             self.exchange.cut()

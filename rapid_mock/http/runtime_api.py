@@ -12,7 +12,7 @@ from lambda_runtime import contract
 from rapid_mock.host.dispatch import Dispatch
 from rapid_mock.http.calls import Call, open_call, open_poll, render
 from rapid_mock.http.exchange import Exchange
-from rapid_mock.http.header_text import decode_header, encode_header
+from rapid_mock.http.header_text import decode_header, encode_headers
 from rapid_mock.http.reported_errors import filter_error_type, read_reported_error
 from rapid_mock.http.router import Router
 from rapid_mock.http.runtime_response import RuntimeResponse
@@ -77,17 +77,17 @@ def _deliver(exchange: Exchange, message: Message) -> None:
         return
     invocation = message.invocation
     headers = [
-        (contract.HEADER_REQUEST_ID, encode_header(invocation.request_id)),
+        (contract.HEADER_REQUEST_ID, invocation.request_id),
         (contract.HEADER_DEADLINE_MS, str(message.deadline_ms)),
-        (contract.HEADER_INVOKED_FUNCTION_ARN, encode_header(invocation.function_arn)),
-        ("Content-Type", encode_header(invocation.content_type or contract.CONTENT_TYPE_JSON)),
+        (contract.HEADER_INVOKED_FUNCTION_ARN, invocation.function_arn),
+        ("Content-Type", invocation.content_type or contract.CONTENT_TYPE_JSON),
     ]
-    for name, value in (
-        (contract.HEADER_TRACE_ID, invocation.trace_id),
-        (contract.HEADER_CLIENT_CONTEXT, invocation.client_context),
-        (contract.HEADER_COGNITO_IDENTITY, invocation.cognito_identity),
-        (contract.HEADER_TENANT_ID, invocation.tenant_id),
-    ):
-        if value:
-            headers.append((name, encode_header(value)))
-    exchange.respond(200, headers, cast(bytes, invocation.payload))
+    if invocation.trace_id:
+        headers.append((contract.HEADER_TRACE_ID, invocation.trace_id))
+    if invocation.client_context:
+        headers.append((contract.HEADER_CLIENT_CONTEXT, invocation.client_context))
+    if invocation.cognito_identity:
+        headers.append((contract.HEADER_COGNITO_IDENTITY, invocation.cognito_identity))
+    if invocation.tenant_id:
+        headers.append((contract.HEADER_TENANT_ID, invocation.tenant_id))
+    exchange.respond(200, encode_headers(headers), cast(bytes, invocation.payload))

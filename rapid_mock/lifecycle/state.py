@@ -27,6 +27,9 @@ from rapid_mock.lifecycle.machines import (
 )
 from rapid_mock.lifecycle.modes import CLASSIC, Mode
 
+RESPONDED, RETURNED = InvocationState.RESPONDED, InvocationState.RETURNED
+"""Read at every event; through its class an enum's member costs 0.1 us each time."""
+
 
 class Phase(Word):
     """Where the environment is in its life; STOPPING ends in COLD (a reset) or in GONE."""
@@ -201,10 +204,10 @@ class State:
     @property
     def is_answered(self) -> bool:
         """Whether every invocation at work has been answered and only has to come back."""
-        return all(
-            running.state in (InvocationState.RESPONDED, InvocationState.RETURNED)
-            for running in self.running.values()
-        )
+        for running in self.running.values():
+            if running.state is not RESPONDED and running.state is not RETURNED:
+                return False
+        return True
 
     def is_registration_open(self) -> bool:
         """Registration closes when the runtime first asks for its next event."""

@@ -146,6 +146,36 @@ async def _one_invocation(world: World) -> None:
     world.call(happened.RuntimeNext)
 
 
+class Interrupting(io.BytesIO):
+    """A console stream; what is written first makes something happen."""
+
+    def __init__(self, happen: Callable[[], None]) -> None:
+        super().__init__()
+        self._happen: list[Callable[[], None]] = [happen]
+
+    def write(self, data: Any) -> int:
+        while self._happen:
+            self._happen.pop()()
+        return super().write(data)
+
+
+def test_deadlines_effects_are_not_interrupted(tmp_path: Path) -> None:
+    """What a deadline's effects cause is handled when all of them have been carried out."""
+
+    async def scenario(world: World) -> None:
+        world.invoke("a")
+        world.call(happened.RuntimeNext)
+        moves = len(world.phases)
+        stream = Interrupting(lambda: world.driver.dispatch(happened.ShutdownRequested("spindown")))
+        world.driver._console = Console(stream)
+        world.clock.advance(3.0)
+        assert len(world.phases) == moves + 1
+        assert b"Task timed out after 3.00 seconds" in stream.getvalue()
+        await world.until(lambda: world.driver.phase is Phase.GONE)
+
+    run(tmp_path, scenario, timeout=3.0)
+
+
 def test_failed_start_fails_the_invocation(tmp_path: Path) -> None:
     """A runtime that cannot be started, twice, is the invocation's error; nothing waits."""
 

@@ -285,6 +285,28 @@ def test_fault_in_an_endpoint(server: ServerThread, client: RawClient) -> None:
     assert client.answer(ECHO) == ECHOED
 
 
+def test_an_answer_after_our_500_does_nothing() -> None:
+    """An endpoint that failed and answers later raises nothing and sends nothing."""
+    kept: list[Exchange] = []
+    told: list[str] = []
+
+    def fail(exchange: Exchange, _body: bytes) -> None:
+        kept.append(exchange)
+        exchange.on_disconnect = lambda: told.append("gone")
+        raise RuntimeError("too early")
+
+    router = Router()
+    router.add("GET", "/", Buffered(fail))
+    with ServerThread(router) as server, RawClient(server.address) as client:
+        get = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"
+        first = client.answer(get)
+        assert told == ["gone"]
+        server.do(lambda: kept[0].respond(200, [], b"late"))
+        assert first.startswith(b"HTTP/1.1 500 ")
+        assert client.answer(get) == first
+        assert [str(error) for error in server.errors] == ["too early", "too early"]
+
+
 def test_an_answer_that_cannot_be_rendered_is_a_fault() -> None:
     """A status or header of the wrong type ends as a 500, not as a request without an answer."""
     router = Router()

@@ -44,7 +44,8 @@ class ScriptedEnvironment:
             self.reply(self._opened, answer)
 
     def vanished(self, exchange: int) -> None:
-        del self._responders[exchange]
+        if self._responders.pop(exchange, None) is None:
+            return
         with self._changed:
             self.gone.append(exchange)
             self._changed.notify_all()

@@ -51,8 +51,11 @@ class Peer:
         return request
 
     def read(self, count: int) -> bytes:
-        """Read some bytes and take them for no request."""
-        return self._socket.recv(count, socket.MSG_WAITALL)
+        """Read `count` bytes, fewer only at the end, and take them for no request."""
+        received = bytearray()
+        while len(received) < count and (data := self._socket.recv(count - len(received))):
+            received += data
+        return bytes(received)
 
     def some(self) -> bytes:
         """Read what has come, at least a byte; nothing at the end."""
