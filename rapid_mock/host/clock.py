@@ -37,7 +37,7 @@ class SystemClock:
         self._loop = asyncio.get_running_loop()
 
     def now(self) -> Now:
-        return Now(self._loop.time(), time.time())
+        return Now(time.monotonic(), time.time())
 
     def call_at(self, when_monotonic: float, callback: Callable[[], None]) -> Cancellable:
         return self._loop.call_at(when_monotonic, callback)

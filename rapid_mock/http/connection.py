@@ -114,6 +114,18 @@ class Connection(asyncio.BufferedProtocol):
         else:
             incoming.begin()
 
+    def request_received(self, request: Request, body: bytes) -> None:
+        if self._queue or self.is_writing_paused or not self._takes_requests:
+            self.head_received(request, keeps_alive=True)
+            if body:
+                self.body_received(body)
+            self.message_received([])
+            return
+        incoming = Incoming(Exchange(request, self), self._site, keeps_alive=True)
+        incoming.is_complete = True
+        self._queue.append(incoming)
+        incoming.serve(body)
+
     def body_received(self, data: bytes) -> None:
         incoming = self._receiving
         if incoming is not None:

@@ -85,6 +85,24 @@ class Incoming:
         if self.is_complete:
             self.complete()
 
+    def serve(self, body: bytes) -> None:
+        """Begin and complete in one step: all of it is there."""
+        self._backlog = None
+        self._guarded(self._serve, body)
+
+    def _serve(self, body: bytes) -> None:
+        self._route()
+        exchange, sink = self.exchange, self._sink
+        if exchange.progress is OVER or self._endpoint is None:
+            return
+        if sink is None:
+            self._endpoint.complete(exchange, body, self.trailers)
+            return
+        if body:
+            sink.data(body)
+        if exchange.progress is not OVER:
+            sink.end(self.trailers)
+
     def take(self, data: bytes) -> None:
         """Give a part of the body to whoever wants it."""
         self.awaits_continue = False

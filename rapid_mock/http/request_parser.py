@@ -67,6 +67,9 @@ class Receiver(Protocol):
 
     def message_received(self, trailers: Pairs) -> None: ...
 
+    def request_received(self, request: Request, body: bytes) -> None:
+        """All three at once: no trailers, and the connection is kept."""
+
 
 class RequestParser:
     """Feeds llhttp and hands on what it finds; trailers are limited as heads are."""
@@ -106,12 +109,8 @@ class RequestParser:
             return False
         if len(data) != end + head.body_length:
             return False
-        receiver = self._receiver
         request = Request(method.decode(), target.decode(), "1.1", head.pairs, head.headers)
-        receiver.head_received(request, keeps_alive=True)
-        if head.body_length:
-            receiver.body_received(data[end:])
-        receiver.message_received([])
+        self._receiver.request_received(request, data[end:])
         return True
 
     def _remember(self, lines: bytes, request: Request) -> None:

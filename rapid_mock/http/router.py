@@ -61,18 +61,21 @@ class Router:
         exact = self._exact.get(path)
         if exact is not None and method in exact:
             return Route(exact[method], {})
-        allowed = set(exact or ())
         for template in self._templates.get(path.count("/"), ()):
-            found = template.pattern.fullmatch(path)
-            if found is None:
-                continue
-            if template.method == method:
+            if template.method == method and (found := template.pattern.fullmatch(path)):
                 params = found.groupdict()
                 if "%" in path:
                     params = {name: unquote(text) for name, text in params.items()}
                 return Route(template.endpoint, params)
-            allowed.add(template.method)
+        allowed = self._allowed(path)
         return MethodNotAllowed(", ".join(sorted(allowed))) if allowed else NotFound()
+
+    def _allowed(self, path: str) -> set[str]:
+        allowed = set(self._exact.get(path, ()))
+        for template in self._templates.get(path.count("/"), ()):
+            if template.pattern.fullmatch(path):
+                allowed.add(template.method)
+        return allowed
 
 
 def _segment_pattern(text: str) -> str:
