@@ -25,7 +25,7 @@ from rapid_mock.lifecycle import events as happened
 from rapid_mock.lifecycle.effects import Effect, Message, Outcome, Report
 from rapid_mock.lifecycle.environment import Environment
 from rapid_mock.lifecycle.events import Event
-from rapid_mock.lifecycle.state import Phase, Settings
+from rapid_mock.lifecycle.state import Phase, Settings, Standing
 
 _SIGNALS = {"SIGTERM": signal.SIGTERM, "SIGKILL": signal.SIGKILL}
 _NEWLINE = ord("\n")
@@ -41,7 +41,7 @@ class Observer(Protocol):
 
     def finished(self, request_id: str, report: Report, log: bytes) -> None: ...
 
-    def moved(self, driver: EnvironmentDriver) -> None: ...
+    def moved(self, driver: EnvironmentDriver, standing: Standing) -> None: ...
 
 
 class EnvironmentDriver:
@@ -103,17 +103,19 @@ class EnvironmentDriver:
         if self._responders.pop(exchange, None) is not None:
             self.dispatch(happened.ExchangeVanished(exchange))
 
-    def dispatch(self, event: Event) -> None:
-        """Tell one event; carry out its effects and those of what they cause."""
-        self._enqueue(event)
+    def dispatch(self, event: Event | None) -> None:
+        """Tell one event, or None when a deadline has passed, and carry out what follows.
+
+        What the effects themselves cause waits until all of them have been carried out.
+        """
+        todo = self._todo
+        todo.append(event)
+        if len(todo) == 1:
+            self._run()
 
     @property
     def phase(self) -> Phase:
         return self._environment.phase
-
-    @property
-    def is_returning(self) -> bool:
-        return self._environment.is_returning
 
     async def close(self) -> None:
         """Kill whatever is left and give back every descriptor."""
@@ -123,11 +125,8 @@ class EnvironmentDriver:
 
     # --- Time -------------------------------------------------------------------------------
 
-    def _arm(self) -> None:
+    def _arm(self, deadline: float) -> None:
         """One timer, moved only when the deadline moved forward: a warm invoke touches none."""
-        deadline = self._environment.deadline
-        if deadline is None or (self._timer is not None and self._timer_due <= deadline):
-            return
         if self._timer is not None:
             self._timer.cancel()
         self._timer_due = deadline
@@ -135,36 +134,35 @@ class EnvironmentDriver:
 
     def _timeout(self) -> None:
         self._timer = None
-        self._enqueue(None)
+        self.dispatch(None)
 
     # --- Effects ----------------------------------------------------------------------------
-
-    def _enqueue(self, event: Event | None) -> None:
-        """Take an event, or None for a deadline; what effects cause waits until they are done."""
-        self._todo.append(event)
-        if len(self._todo) == 1:
-            self._run()
 
     def _run(self) -> None:
         environment, todo = self._environment, self._todo
         try:
             while todo:
-                event = todo[0]
-                self._now = self._clock.now()
-                if event is None:
-                    self._carry_out(environment.handle_timeout(self._now))
-                else:
-                    if type(event) is happened.RuntimeNext:
-                        self._sample_memory()
-                    self._carry_out(environment.handle(event, self._now))
+                self._step(todo[0])
                 todo.popleft()
         except BaseException:
             todo.clear()
             raise
         finally:
-            self._print()
-        self._observer.moved(self)
-        self._arm()
+            if self._unprinted:
+                self._print()
+        self._observer.moved(self, environment.standing)
+        deadline = environment.deadline
+        if deadline is not None and (self._timer is None or deadline < self._timer_due):
+            self._arm(deadline)
+
+    def _step(self, event: Event | None) -> None:
+        self._now = now = self._clock.now()
+        if event is None:
+            self._carry_out(self._environment.handle_timeout(now))
+            return
+        if type(event) is happened.RuntimeNext:
+            self._sample_memory()
+        self._carry_out(self._environment.handle(event, now))
 
     def _carry_out(self, effects: list[Effect]) -> None:
         for effect in effects:
@@ -204,7 +202,8 @@ class EnvironmentDriver:
 
     def _explain(self, effect: order.Explain) -> None:
         if effect.sentence:
-            self._print()
+            if self._unprinted:
+                self._print()
             tail = self._supervisor.tail(effect.process) if effect.process is not None else ""
             self._console.explain(effect.sentence, tail)
 
@@ -212,7 +211,7 @@ class EnvironmentDriver:
 
     def _output(self, _process: int, data: bytes) -> None:
         self._write(data)
-        if not self._todo:
+        if not self._todo and self._unprinted:
             self._print()
 
     def _exited(self, process: int, status: ExitStatus) -> None:
@@ -227,8 +226,7 @@ class EnvironmentDriver:
     def _print(self) -> None:
         """All lines of one step in one write: END and REPORT cost one system call, not two."""
         data, self._unprinted = self._unprinted, b""
-        if data:
-            self._console.write(data)
+        self._console.write(data)
 
     def _sample_memory(self) -> None:
         if self._now.monotonic - self._sampled < MEMORY_SAMPLE_SECONDS:

@@ -25,7 +25,7 @@ def shutdown_requested(state: State, event: happened.ShutdownRequested) -> None:
     """Work that has been answered comes back first, within its deadline; other work fails."""
     if state.stop is not None:
         state.stop.then = Phase.GONE
-    elif state.phase is Phase.INVOKE and state.is_answered and not state.waiting:
+    elif state.phase is Phase.INVOKE and state.is_answered() and not state.waiting:
         state.leaving = event.reason
     elif state.phase is not Phase.GONE:
         begin_stop(state, event.reason, Phase.GONE)

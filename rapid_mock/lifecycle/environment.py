@@ -15,7 +15,7 @@ from rapid_mock.lifecycle import diagnosis, phases, shutdown
 from rapid_mock.lifecycle.calls import HANDLERS
 from rapid_mock.lifecycle.effects import Effect
 from rapid_mock.lifecycle.events import Event, Now
-from rapid_mock.lifecycle.state import Phase, Settings, Stage, State
+from rapid_mock.lifecycle.state import Phase, Settings, Stage, Standing, State
 
 
 class Environment:
@@ -63,12 +63,8 @@ class Environment:
         return self._state.phase
 
     @property
-    def is_returning(self) -> bool:
-        """Whether the work here is answered and the environment only has to come back."""
-        state = self._state
-        if state.phase is Phase.STOPPING:
-            return state.stop is not None and state.stop.then is Phase.COLD
-        return state.phase is Phase.INVOKE and state.is_answered
+    def standing(self) -> Standing:
+        return self._state.standing()
 
 
 def _overrun(state: State) -> None:

@@ -1,8 +1,9 @@
 """The rules that couple the parties, phase by phase, in the order of a life.
 
-A rule is a guard and an action. After every event the rules of the current phase run to a fixed
-point, so that it does not matter in which order the parties arrived where they are. What AWS's
-emulator does with gates and counters is a plain question here: "has everyone registered?".
+A rule is a question and an action; each phase has its rules, in order, in one function that gives
+the first action due. After every event the rules of the current phase run to a fixed point, so that
+it does not matter in which order the parties arrived where they are. What AWS's emulator does with
+gates and counters is a plain question here: "has everyone registered?".
 """
 
 from __future__ import annotations
@@ -43,10 +44,6 @@ PENDING, RETURNED = InvocationState.PENDING, InvocationState.RETURNED
 # --- COLD -----------------------------------------------------------------------------------
 
 
-def is_work_waiting(state: State) -> bool:
-    return bool(state.waiting)
-
-
 def begin_init(state: State) -> None:
     """Start every extension; repeated inside an invocation, the function timeout bounds it."""
     phase, state.next_init_phase = state.next_init_phase, contract.PHASE_INVOKE
@@ -70,10 +67,6 @@ def begin_init(state: State) -> None:
 
 
 # --- INIT -----------------------------------------------------------------------------------
-
-
-def has_fault(state: State) -> bool:
-    return state.fault is not None
 
 
 def may_spawn_runtime(state: State) -> bool:
@@ -125,10 +118,6 @@ def fail_init(state: State) -> None:
 # --- IDLE -----------------------------------------------------------------------------------
 
 
-def is_leaving(state: State) -> bool:
-    return state.leaving is not None
-
-
 def leave(state: State) -> None:
     """The last invocation is over: the shutdown that waited for it begins."""
     begin_stop(state, state.leaving or contract.SHUTDOWN_SPINDOWN, Phase.GONE)
@@ -151,14 +140,6 @@ def begin_invocation(state: State) -> None:
 # --- INVOKE ---------------------------------------------------------------------------------
 
 
-def may_begin_another(state: State) -> bool:
-    return bool(state.waiting) and len(state.running) < state.settings.mode.concurrency
-
-
-def can_deliver(state: State) -> bool:
-    return bool(state.polls) and _oldest(state, PENDING) is not None
-
-
 def deliver(state: State) -> None:
     """External extensions first, then internal ones, then the runtime."""
     running = _found(_oldest(state, PENDING))
@@ -177,11 +158,6 @@ def _invoke_event(running: Running) -> InvokeEvent:
     return InvokeEvent(
         running.deadline_ms, invocation.request_id, invocation.function_arn, invocation.trace_id
     )
-
-
-def is_invocation_done(state: State) -> bool:
-    """The runtime answered and asked again, and every extension told of it asked again."""
-    return _oldest(state, RETURNED) is not None and state.are_extensions_ready()
 
 
 def complete(state: State) -> None:
@@ -211,36 +187,68 @@ def is_runtime_gone(state: State) -> bool:
     return stop is not None and stop.stage is Stage.RUNTIME and state.runtime_process is None
 
 
-Rule = tuple[Callable[[State], bool], Callable[[State], None]]
+# --- The rules ------------------------------------------------------------------------------
 
-RULES: dict[Phase, tuple[Rule, ...]] = {
-    Phase.COLD: ((is_work_waiting, begin_init),),
-    Phase.INIT: (
-        (has_fault, fail_init),
-        (may_spawn_runtime, spawn_runtime),
-        (is_init_done, end_init),
-    ),
-    Phase.IDLE: ((has_fault, retire), (is_leaving, leave), (is_work_waiting, begin_invocation)),
-    Phase.INVOKE: (
-        (has_fault, fail_invocations),
-        (may_begin_another, begin_invocation),
-        (can_deliver, deliver),
-        (is_invocation_done, complete),
-    ),
-    Phase.STOPPING: ((is_runtime_gone, release_extensions), (is_everyone_gone, end_stop)),
-    Phase.GONE: ((is_work_waiting, refuse_waiting),),
+Action = Callable[[State], None]
+
+
+def due_when_cold(state: State) -> Action | None:
+    return begin_init if state.waiting else None
+
+
+def due_in_init(state: State) -> Action | None:
+    if state.fault is not None:
+        return fail_init
+    if may_spawn_runtime(state):
+        return spawn_runtime
+    return end_init if is_init_done(state) else None
+
+
+def due_when_idle(state: State) -> Action | None:
+    if state.fault is not None:
+        return retire
+    if state.leaving is not None:
+        return leave
+    return begin_invocation if state.waiting else None
+
+
+def due_in_invoke(state: State) -> Action | None:
+    """Completed: the runtime answered and asked again, every extension told of it asked again."""
+    if state.fault is not None:
+        return fail_invocations
+    if state.waiting and len(state.running) < state.settings.mode.concurrency:
+        return begin_invocation
+    if state.polls and _oldest(state, PENDING) is not None:
+        return deliver
+    if _oldest(state, RETURNED) is not None and state.are_extensions_ready():
+        return complete
+    return None
+
+
+def due_when_stopping(state: State) -> Action | None:
+    if is_runtime_gone(state):
+        return release_extensions
+    return end_stop if is_everyone_gone(state) else None
+
+
+def due_when_gone(state: State) -> Action | None:
+    return refuse_waiting if state.waiting else None
+
+
+DUE: dict[Phase, Callable[[State], Action | None]] = {
+    Phase.COLD: due_when_cold,
+    Phase.INIT: due_in_init,
+    Phase.IDLE: due_when_idle,
+    Phase.INVOKE: due_in_invoke,
+    Phase.STOPPING: due_when_stopping,
+    Phase.GONE: due_when_gone,
 }
 
 
 def settle(state: State) -> None:
     """Run the rules of the current phase until none applies."""
-    while True:
-        for guard, action in RULES[state.phase]:
-            if guard(state):
-                action(state)
-                break
-        else:
-            return
+    while (action := DUE[state.phase](state)) is not None:
+        action(state)
 
 
 def _oldest(state: State, wanted: InvocationState) -> Running | None:
@@ -254,5 +262,5 @@ Found = TypeVar("Found")
 
 
 def _found(what: Found | None) -> Found:
-    assert what is not None  # noqa: S101  the guard of the rule, or the phase, says so
+    assert what is not None  # noqa: S101  the rule, or the phase, says so
     return what

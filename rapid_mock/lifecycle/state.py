@@ -27,9 +27,6 @@ from rapid_mock.lifecycle.machines import (
 )
 from rapid_mock.lifecycle.modes import CLASSIC, Mode
 
-RESPONDED, RETURNED = InvocationState.RESPONDED, InvocationState.RETURNED
-"""Read at every event; through its class an enum's member costs 0.1 us each time."""
-
 
 class Phase(Word):
     """Where the environment is in its life; STOPPING ends in COLD (a reset) or in GONE."""
@@ -42,12 +39,30 @@ class Phase(Word):
     GONE = "gone"
 
 
+class Standing(Word):
+    """What an environment can do for the next invocation: FREE ones take it, RETURNING ones soon.
+
+    Gone environments are GONE; the others are BUSY.
+    """
+
+    FREE = "free"
+    BUSY = "busy"
+    RETURNING = "returning"
+    GONE = "gone"
+
+
 class Stage(Enum):
     """How far a shutdown has come: who is being waited for."""
 
     RUNTIME = "runtime"
     EXTENSIONS = "extensions"
     KILLED = "killed"
+
+
+# Read at every event; through its class an enum's member costs 0.1 us each time.
+RESPONDED, RETURNED = InvocationState.RESPONDED, InvocationState.RETURNED
+COLD, IDLE, INVOKE, GONE = Phase.COLD, Phase.IDLE, Phase.INVOKE, Phase.GONE
+FREE, BUSY, RETURNING = Standing.FREE, Standing.BUSY, Standing.RETURNING
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,13 +216,23 @@ class State:
                 return extension
         return None
 
-    @property
     def is_answered(self) -> bool:
         """Whether every invocation at work has been answered and only has to come back."""
         for running in self.running.values():
             if running.state is not RESPONDED and running.state is not RETURNED:
                 return False
         return True
+
+    def standing(self) -> Standing:
+        """An environment under reset returns, one that shuts down for good does not."""
+        phase = self.phase
+        if phase is INVOKE:
+            return RETURNING if self.is_answered() else BUSY
+        if phase is IDLE or phase is COLD:
+            return FREE
+        if phase is GONE:
+            return Standing.GONE
+        return RETURNING if self.stop is not None and self.stop.then is COLD else BUSY
 
     def is_registration_open(self) -> bool:
         """Registration closes when the runtime first asks for its next event."""

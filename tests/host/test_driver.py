@@ -15,7 +15,7 @@ from rapid_mock.host.launch import Launch
 from rapid_mock.host.watchdog import Watchdog
 from rapid_mock.lifecycle import events as happened
 from rapid_mock.lifecycle.effects import InvocationDelivered, Message, Outcome, Refused, Report
-from rapid_mock.lifecycle.state import Phase, Settings
+from rapid_mock.lifecycle.state import Phase, Settings, Standing
 
 SLEEPER = ("sh", "-c", "echo up; exec sleep 60")
 
@@ -46,7 +46,7 @@ class World:
     def finished(self, request_id: str, report: Report, log: bytes) -> None:
         self.finishes[request_id] = (report, log)
 
-    def moved(self, driver: EnvironmentDriver) -> None:
+    def moved(self, driver: EnvironmentDriver, _standing: Standing) -> None:
         self.phases.append(driver.phase)
 
     def call(self, make: Callable[[int], happened.Event]) -> int:

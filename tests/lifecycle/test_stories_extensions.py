@@ -10,6 +10,7 @@ import pytest
 
 from rapid_mock.lifecycle.effects import InvokeEvent
 from rapid_mock.lifecycle.events import Invocation, InvokeArrived
+from rapid_mock.lifecycle.state import Standing
 from tests.support.lifecycle_script import ARN, Call, Script
 
 
@@ -67,11 +68,10 @@ def test_invocation_waits_for_every_extension_that_was_told() -> None:
     script.respond("r1")
     script.extension_next("x1")
     script.runtime_next()
-    assert script.phase == "invoke"
-    assert script.environment.is_returning
+    seen = [(script.phase, script.environment.standing)]
     script.extension_next("x0")
-    assert script.phase == "idle"
-    assert not script.environment.is_returning
+    seen.append((script.phase, script.environment.standing))
+    assert seen == [("invoke", Standing.RETURNING), ("idle", Standing.FREE)]
 
 
 def test_extension_may_come_back_before_the_runtime() -> None:

@@ -10,6 +10,7 @@ from collections.abc import Callable
 import pytest
 
 from rapid_mock.lifecycle.effects import Outcome
+from rapid_mock.lifecycle.state import Standing
 from tests.support.lifecycle_script import Script
 
 # --- The runtime exits ------------------------------------------------------------------------
@@ -288,10 +289,10 @@ def test_environment_that_is_reset_is_returning() -> None:
     """New work may wait for an environment under reset, and not for one that goes for good."""
     script = Script.idle("shipper")
     script.invoke("r1")
-    seen = [script.environment.is_returning]
+    seen = [script.environment.standing]
     script.exit("runtime", 1)
-    seen.append(script.environment.is_returning)
+    seen.append(script.environment.standing)
     script.shut_down()
-    seen.append(script.environment.is_returning)
+    seen.append(script.environment.standing)
     assert script.phase == "stopping"
-    assert seen == [False, True, False]
+    assert seen == [Standing.BUSY, Standing.RETURNING, Standing.BUSY]

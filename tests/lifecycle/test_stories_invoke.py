@@ -10,6 +10,7 @@ import pytest
 
 from rapid_mock.lifecycle.effects import InvocationDelivered, Outcome, Report
 from rapid_mock.lifecycle.events import Ending, Invocation, InvokeArrived
+from rapid_mock.lifecycle.state import Standing
 from tests.support.lifecycle_script import Script, invocation
 
 INVALID_ID = (400, "InvalidRequestID", "Invalid request ID")
@@ -26,7 +27,7 @@ def test_warm_invocation() -> None:
     assert script.news() == []
     script.end_response(call, "r1", b"42")
     assert script.news() == ["reply 2 Accepted", "answer r1"]
-    assert script.environment.is_returning
+    assert script.environment.standing is Standing.RETURNING
     script.runtime_next()
     assert script.news() == [
         "platform.runtimeDone",
