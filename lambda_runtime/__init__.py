@@ -15,7 +15,12 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from lambda_runtime.client import Invocation, RuntimeClient
     from lambda_runtime.context import ClientContext, CognitoIdentity, LambdaContext
-    from lambda_runtime.current import cancel_before_deadline, current_context, use_codec
+    from lambda_runtime.current import (
+        cancel_before_deadline,
+        current_context,
+        use_codec,
+        use_pipelining,
+    )
     from lambda_runtime.errors import (
         ConnectionLost,
         DeadlineReached,
@@ -64,13 +69,14 @@ __all__ = [
     "request_sigterm",
     "run",
     "use_codec",
+    "use_pipelining",
 ]
 
 if not TYPE_CHECKING:
     _NAMES = {
         "client": "Invocation RuntimeClient",
         "context": "ClientContext CognitoIdentity LambdaContext",
-        "current": "cancel_before_deadline current_context use_codec",
+        "current": "cancel_before_deadline current_context use_codec use_pipelining",
         "errors": "ConnectionLost DeadlineReached HandlerError LambdaRuntimeError RuntimeApiError",
         "handler": "Handler",
         "hooks": "after_response middleware on_error on_shutdown request_sigterm",

@@ -71,7 +71,9 @@ class RuntimeClient:
         Raises ConnectionLost, RuntimeApiError, and EventRedelivered for an event that has been
         handled but whose answer was refused.
         """
-        reply = self._connection.exchange(self._next)
+        return self._event(self._connection.exchange(self._next))
+
+    def _event(self, reply: Reply) -> Invocation:
         if reply.status != 200:
             raise _refused(contract.RUNTIME_NEXT.path, reply)
         request_id = _request_id(reply)
@@ -86,19 +88,10 @@ class RuntimeClient:
         content_type: str = contract.CONTENT_TYPE_JSON,
     ) -> None:
         """Post the result. Raises ConnectionLost, and RuntimeApiError when it is refused."""
-        start, middle, rest = self._response
-        head = b"%b%b%b%b%b%d%b\r\n\r\n" % (
-            start,
-            _quoted(invocation.request_id),
-            middle,
-            content_type.encode(),
-            rest,
-            len(body),
-            _echo(invocation) if _INVOCATION_ID in invocation.reply.lower else b"",
-        )
+        head = self._response_head(invocation, len(body), content_type)
         reply = self._connection.exchange(head, body)
         if reply.status != 202:
-            _accept_if_delivered(f"the response to {invocation.request_id}", reply)
+            accept_if_delivered(f"the response to {invocation.request_id}", reply)
 
     def fail(
         self, invocation: Invocation, body: bytes, *, error_type: str, cause: str | None = None
@@ -157,10 +150,22 @@ class RuntimeClient:
         """Close the connection."""
         self._connection.close()
 
+    def _response_head(self, invocation: Invocation, size: int, content_type: str) -> bytes:
+        start, middle, rest = self._response
+        return b"%b%b%b%b%b%d%b\r\n\r\n" % (
+            start,
+            _quoted(invocation.request_id),
+            middle,
+            content_type.encode(),
+            rest,
+            size,
+            _echo(invocation) if _INVOCATION_ID in invocation.reply.lower else b"",
+        )
+
     def _post(self, path: str, headers: Iterable[tuple[str, str]], body: bytes) -> None:
         reply = self._connection.request("POST", path, [self._agent, *headers], body)
         if reply.status != 202:
-            _accept_if_delivered(path, reply)
+            accept_if_delivered(path, reply)
 
     def _head(self, method: str, path: str, *headers: tuple[str, str]) -> bytes:
         return self._connection.head(method, path, [self._agent, *headers])
@@ -197,7 +202,7 @@ def _header_value(text: str) -> str:
     return text.encode("ascii", "backslashreplace").decode().replace("\r", " ").replace("\n", " ")
 
 
-def _accept_if_delivered(operation: str, reply: Reply) -> None:
+def accept_if_delivered(operation: str, reply: Reply) -> None:
     """A post that was sent twice is refused the second time when the first had arrived."""
     if reply.status != 403 or not reply.resent:
         raise _refused(operation, reply)

@@ -18,6 +18,9 @@ pending: list[Callable[[], object]] = []
 codec: Codec | None = None
 """What reads events and spells results; None: JSON as AWS's client has it."""
 
+pipelining = False
+"""Whether the next poll is sent together with the response."""
+
 cancel_margin: float | None = None
 """Seconds before the deadline at which a coroutine handler is cancelled; None: never."""
 
@@ -33,6 +36,15 @@ def use_codec(chosen: Codec) -> None:
     """Read events and spell results with `chosen` from now on."""
     global codec  # noqa: PLW0603  a process has one
     codec = chosen
+
+
+def use_pipelining() -> None:
+    """Send each response and the next poll in one write; call it while the module loads.
+
+    Lambda's emulator takes it, AWS does not promise it: try it on your function first.
+    """
+    global pipelining  # noqa: PLW0603  a process has one
+    pipelining = True
 
 
 def cancel_before_deadline(seconds: float = 0.2) -> None:

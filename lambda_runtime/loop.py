@@ -39,6 +39,10 @@ def run(client: RuntimeClient, handler: Handler | str) -> NoReturn:
     """Initialise, then handle invocations until the environment ends."""
     handler = _initialise(client, handler)
     client, handle = _instrumented(client)
+    if current.pipelining and handle is answer:
+        from lambda_runtime.pipelining import PipeliningClient
+
+        client = PipeliningClient(client.address, client.user_agent)
     if environ.get(contract.ENV_INITIALIZATION_TYPE) == contract.INITIALIZATION_SNAP_START:
         from lambda_runtime.snapstart import restore
 

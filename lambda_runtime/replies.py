@@ -69,6 +69,17 @@ def quick_reply(data: bytes) -> Reply | None:
     return None if b"\r\nconnection:" in lower or b"\r\ntransfer-" in lower else reply
 
 
+def quick_first(data: bytes) -> tuple[Reply | None, bytes]:
+    """As `quick_reply`, for a piece that may go on with the next reply: what is left of it."""
+    end = data.find(b"\r\n\r\n") + 4
+    start = data.find(b"\r\nContent-Length: ", 0, end) + 18
+    digits = data[start : data.find(b"\r\n", start)]
+    if start < 18 or not digits.isdigit():
+        return None, b""
+    end += int(digits)
+    return quick_reply(data[:end]), data[end:]
+
+
 _ACCEPTED_REPLY = Reply(202, _STATUS_202, b'{"status":"OK"}\n')
 
 
@@ -125,6 +136,10 @@ class ReplyParser:
             reply = before()
             if reply is not None or self._step == before:
                 return reply
+
+    def surplus(self) -> bytes:
+        """What came behind the complete reply: the beginning of the next one."""
+        return bytes(memoryview(self.buffer)[max(self._end, self._position) : self.fill])
 
     def ended(self) -> Reply | None:
         """The server closed: the end of a reply of unknown length, or of nothing that counts."""

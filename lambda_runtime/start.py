@@ -38,7 +38,7 @@ class Runtime:
 
     `codec` reads events and spells results; JSON as AWS's client has it when None. `middleware`
     are functions `(call, event, context)`, the first outermost. A coroutine handler is cancelled
-    `cancel_margin` seconds before its deadline; None: never.
+    `cancel_margin` seconds before its deadline; None: never. `pipelining`: see `use_pipelining`.
     """
 
     def __init__(
@@ -48,11 +48,13 @@ class Runtime:
         codec: Codec | None = None,
         middleware: Iterable[Middleware] = (),
         cancel_margin: float | None = None,
+        pipelining: bool = False,
     ) -> None:
         self.handler = handler
         self.codec = codec
         self.middleware = tuple(middleware)
         self.cancel_margin = cancel_margin
+        self.pipelining = pipelining
 
     def run(self) -> NoReturn:
         """Handle invocations until the environment ends; never returns.
@@ -64,6 +66,8 @@ class Runtime:
             current.use_codec(self.codec)
         if self.cancel_margin is not None:
             current.cancel_before_deadline(self.cancel_margin)
+        if self.pipelining:
+            current.use_pipelining()
         for around in self.middleware:
             from lambda_runtime.hooks import middleware
 

@@ -15,7 +15,7 @@ except ImportError:  # an interpreter that builds its sockets otherwise
     import socket as sockets  # type: ignore[no-redef]
 
 from lambda_runtime.errors import ConnectionLost, InvalidAddress, InvalidReply
-from lambda_runtime.replies import Reply, ReplyParser, quick_reply
+from lambda_runtime.replies import Reply, ReplyParser, quick_first, quick_reply
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -43,7 +43,17 @@ class Connection:
     Connects when first used. Raises InvalidAddress for an address that is none.
     """
 
-    __slots__ = ("_parser", "_socket", "address", "host", "host_header", "port", "prefix", "served")
+    __slots__ = (
+        "_ahead",
+        "_parser",
+        "_socket",
+        "address",
+        "host",
+        "host_header",
+        "port",
+        "prefix",
+        "served",
+    )
 
     def __init__(self, address: str) -> None:
         self.address = address
@@ -52,6 +62,7 @@ class Connection:
         self.host_header = f"{host}:{self.port}"
         self.served = 0  # replies on the present socket: above 0 it is a kept connection
         self._socket: sockets.socket | None = None
+        self._ahead = b""
         self._parser = ReplyParser()
 
     def request(
@@ -100,6 +111,33 @@ class Connection:
         reply.resent = True
         return reply
 
+    def exchange_first(self, first: bytes, second: bytes) -> tuple[Reply, bool]:
+        """Send two requests in one write and wait for the reply to the first.
+
+        True: `second_reply` has the other one. False: the second was not taken, for the connection
+        is gone; only the first was sent again, by the rule of `exchange`.
+        """
+        kept = self._socket
+        if kept is None or not self.served:
+            return self.exchange(first), False
+        try:
+            kept.sendall(first + second)
+        except OSError:
+            return self._receive(), False  # an early refusal may wait to be read
+        try:
+            reply = self._next_reply()
+        except ConnectionLost as lost:
+            if lost.received:
+                raise
+            reply = self.exchange(first)
+            reply.resent = True
+            return reply, False
+        return reply, self._socket is not None
+
+    def second_reply(self) -> Reply:
+        """Wait for the reply to the second request. Raises ConnectionLost, InvalidReply."""
+        return self._next_reply()
+
     def upload(self, head: bytes) -> Upload:
         """Begin a request whose body is sent in chunks; `head` announces them."""
         if self.is_readable():
@@ -113,6 +151,7 @@ class Connection:
             self._socket.close()
             self._socket = None
         self.served = 0
+        self._ahead = b""
 
     # --- Used by Upload ---------------------------------------------------------------------
 
@@ -150,6 +189,21 @@ class Connection:
                 _send_parts(connected, (head, body))
         except OSError:
             return  # an early refusal (413) may wait to be read; `_receive` will tell
+
+    def _next_reply(self) -> Reply:
+        """The next of several replies, whose beginning may have come with the one before."""
+        data, self._ahead = self._ahead, b""
+        try:
+            data = data or self._connected().recv(QUICK_BYTES)
+        except OSError as error:
+            raise self._lost(error) from error
+        reply, ahead = quick_first(data)
+        if reply is None:
+            reply = self._receive_rest(data)
+            ahead = self._parser.surplus()
+        if self._socket is not None:
+            self._ahead = ahead
+        return reply
 
     def _receive(self) -> Reply:
         self._parser.reset()

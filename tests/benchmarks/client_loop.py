@@ -5,7 +5,16 @@ The C fixture's own time (about a fifth of the floor's row and up) is in every w
 
 from __future__ import annotations
 
-from tests.benchmarks.clients import FLOOR, OURS, PEER, PEER_POLLING, Load, json_event, subjects
+from tests.benchmarks.clients import (
+    FLOOR,
+    OURS,
+    OURS_PIPELINED,
+    PEER,
+    PEER_POLLING,
+    Load,
+    json_event,
+    subjects,
+)
 from tests.benchmarks.report import (
     Options,
     Samples,
@@ -24,7 +33,7 @@ WALL_LIMIT = 0.40
 def run(options: Options) -> list[Target]:
     warm, count = (5, 50) if options.smoke else (WARM, COUNT)
     load = Load(json_event(EVENT_BYTES), warm, count)
-    names = [OURS, PEER, PEER_POLLING, FLOOR]
+    names = [OURS, OURS_PIPELINED, PEER, PEER_POLLING, FLOOR]
     rounds = options.round_count(ROUNDS)
     samples = interleave(subjects(load, options.cores, names), rounds)
     title = f"client loop: {EVENT_BYTES} B event, echo, {count} invokes x {rounds} rounds, "

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
 OURS = "lambda_runtime"
+OURS_PIPELINED = "lambda_runtime, pipelined"
 PEER = "awslambdaric"
 PEER_POLLING = "awslambdaric, thread polling"
 FLOOR = "C floor"
@@ -58,6 +59,7 @@ def clients() -> dict[str, Client]:
     polling = {"AWS_EXECUTION_ENV": "AWS_Lambda_python3.12"}
     return {
         OURS: Client([sys.executable, "-m", "lambda_runtime", HANDLER]),
+        OURS_PIPELINED: Client([sys.executable, "-m", "lambda_runtime", "pipelined.handler"]),
         PEER: Client([sys.executable, "-m", "awslambdaric", HANDLER]),
         PEER_POLLING: Client([sys.executable, "-m", "awslambdaric", HANDLER], polling),
         FLOOR: Client([str(compiled("floor"))]),

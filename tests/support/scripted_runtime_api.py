@@ -57,6 +57,10 @@ class Peer:
             received += data
         return bytes(received)
 
+    def has_nothing(self) -> bool:
+        """Whether nothing came together with the last request."""
+        return not self._ahead
+
     def some(self) -> bytes:
         """Read what has come, at least a byte; nothing at the end."""
         return self._socket.recv(262144)
