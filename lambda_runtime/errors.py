@@ -32,6 +32,14 @@ class RuntimeApiError(LambdaRuntimeError):
         self.body = body
 
 
+class AnswerRefused(LambdaRuntimeError):
+    """Raised inside a stream when the API does not take it: `refusal` is the reason."""
+
+    def __init__(self, refusal: LambdaRuntimeError) -> None:
+        super().__init__(str(refusal))
+        self.refusal = refusal
+
+
 class EventRedelivered(LambdaRuntimeError):
     """Raised when an event comes again whose answer was refused: it must not be handled twice."""
 

@@ -6,7 +6,7 @@ import sys
 
 from lambda_runtime import contract, current, hooks, sink
 from lambda_runtime.error_report import ErrorReport
-from lambda_runtime.errors import ConnectionLost, RuntimeApiError, ShutdownRequested
+from lambda_runtime.errors import AnswerRefused, RuntimeApiError, ShutdownRequested
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -17,8 +17,8 @@ def fail(client: RuntimeClient, invocation: Invocation, error: BaseException) ->
     """Report what a handler raised as the invocation's answer; raises what ends the process."""
     if isinstance(error, (KeyboardInterrupt, ShutdownRequested)):
         raise error
-    if isinstance(error, (ConnectionLost, RuntimeApiError)):
-        refused(client, invocation, error)
+    if isinstance(error, AnswerRefused):
+        refused(client, invocation, error.refusal)
         return
     report = log_error(error)
     body = report.body(invocation.request_id)

@@ -8,7 +8,12 @@ functions" and "Using the Lambda runtime API for custom runtimes", AWS Lambda De
 from __future__ import annotations
 
 from lambda_runtime import contract
-from lambda_runtime.errors import ConnectionLost, RuntimeApiError, ShutdownRequested
+from lambda_runtime.errors import (
+    AnswerRefused,
+    ConnectionLost,
+    RuntimeApiError,
+    ShutdownRequested,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -99,11 +104,11 @@ class StreamedResponse:
         """Send a whole stream and its end.
 
         Raises what the handler raises before the first chunk; what it raises later is reported in
-        the trailers. Raises RuntimeApiError and ConnectionLost, with the generator closed.
+        the trailers. Raises AnswerRefused, with the generator closed.
         """
         try:
             self._pump(self._chunks(result))
-        except (RuntimeApiError, ConnectionLost, ShutdownRequested, KeyboardInterrupt):
+        except (AnswerRefused, ShutdownRequested, KeyboardInterrupt):
             raise
         except BaseException as error:
             if self._upload is None:
@@ -152,7 +157,11 @@ class StreamedResponse:
             data = memoryview(chunk).cast("B")
         else:
             data = self._codec.encode(chunk)[0] + b"\n"
-        if not self._open().write(data):
+        try:
+            is_wanted = self._open().write(data)
+        except ConnectionLost as lost:
+            raise AnswerRefused(lost) from lost
+        if not is_wanted:
             self._check()
 
     def _open(self) -> Upload:
@@ -165,7 +174,10 @@ class StreamedResponse:
         self._check()
 
     def _check(self, trailers: Iterable[tuple[str, str]] = ()) -> None:
-        self._client.finish_stream(self._open(), trailers)
+        try:
+            self._client.finish_stream(self._open(), trailers)
+        except (ConnectionLost, RuntimeApiError) as refusal:
+            raise AnswerRefused(refusal) from refusal
 
     def _break_off(self, error: BaseException) -> None:
         from base64 import b64encode

@@ -105,3 +105,20 @@ def test_an_event_that_is_retried_after_an_accepted_error_runs_again(tmp_path: P
     """Lambda retries an asynchronous event under the same request id."""
     finished = run_against(tmp_path, RAISE, answering(EVENT, ACCEPTED, EVENT, ACCEPTED))
     assert paths(finished) == ["next", "error", "next", "error", "next"]
+
+
+@pytest.mark.parametrize(
+    "raised", ["ConnectionLost('x')", "RuntimeApiError('op', 500, 'x')"], ids=["lost", "refused"]
+)
+@pytest.mark.parametrize("kind", ["return", "yield"])
+def test_an_error_of_ours_that_the_handler_raises_is_its_own(
+    tmp_path: Path, raised: str, kind: str
+) -> None:
+    """A handler that speaks to an API of its own reports its failures like any other."""
+    program = (
+        "from lambda_runtime import ConnectionLost, RuntimeApiError\n"
+        f"def handler(event, context):\n    raise {raised}\n    {kind}\n"
+    )
+    finished = run_against(tmp_path, program, answering(EVENT, ACCEPTED))
+    assert paths(finished) == ["next", "error", "next"]
+    assert json.loads(body_of(finished.requests[1]))["errorType"] == raised.partition("(")[0]
