@@ -19,7 +19,7 @@ from lambda_runtime.replies import Reply, ReplyParser, quick_first, quick_reply
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
 __all__ = [
     "Connection",
@@ -244,15 +244,12 @@ class Connection:
         connected = self._socket
         if connected is None:
             return False
-        connected.setblocking(False)
         try:
-            connected.recv(1, sockets.MSG_PEEK)
+            connected.recv(1, sockets.MSG_PEEK | sockets.MSG_DONTWAIT)
         except BlockingIOError:
             return False
         except OSError:
             return True
-        finally:
-            connected.setblocking(True)
         return True
 
     def _connected(self) -> sockets.socket:
@@ -310,15 +307,19 @@ class Upload:
         return self._early or self._connection.finish()
 
 
-def _send_parts(connected: sockets.socket, parts: Iterable[bytes | memoryview]) -> None:
+def _send_parts(connected: sockets.socket, parts: Sequence[bytes | memoryview]) -> None:
     """Send all of `parts` in order, in as few system calls as the kernel allows."""
+    sent = connected.sendmsg(parts)
+    if sent == sum(map(len, parts)):
+        return
     waiting = [memoryview(part) for part in parts]
-    while waiting:
-        sent = connected.sendmsg(waiting)
+    while True:
         while waiting and sent >= len(waiting[0]):
             sent -= len(waiting.pop(0))
-        if waiting:
-            waiting[0] = waiting[0][sent:]
+        if not waiting:
+            return
+        waiting[0] = waiting[0][sent:]
+        sent = connected.sendmsg(waiting)
 
 
 def request_head(method: str, path: str, headers: Iterable[tuple[str, str]]) -> bytes:

@@ -11,6 +11,7 @@ from tests.benchmarks import (
     cold_start,
     extension_start,
     payloads,
+    streaming,
     telemetry_intake,
     throughput,
 )
@@ -21,6 +22,7 @@ MEMBERS = {
     "throughput": throughput.run,
     "cold_start": cold_start.run,
     "payloads": payloads.run,
+    "streaming": streaming.run,
     "extension_start": extension_start.run,
     "telemetry_intake": telemetry_intake.run,
 }
