@@ -29,10 +29,19 @@ class ErrorReport:
     """`error_type`, `message`, `stack_trace` (formatted lines) and `frames` of one failure.
 
     `causes` are the reports of the exceptions that led to it, nearest first; `members` those of
-    an exception group.
+    an exception group; `is_fault` says that the runtime is to blame.
     """
 
-    __slots__ = ("causes", "error_type", "frames", "members", "message", "notes", "stack_trace")
+    __slots__ = (
+        "causes",
+        "error_type",
+        "frames",
+        "is_fault",
+        "members",
+        "message",
+        "notes",
+        "stack_trace",
+    )
 
     def __init__(self, error: BaseException, *, alone: bool = False) -> None:
         self.message = _text(error)
@@ -40,6 +49,7 @@ class ErrorReport:
         self.causes: list[ErrorReport] = [] if alone else _causes(error)
         self.members: list[ErrorReport] = _members(error)
         self.frames: list[FrameSummary] = []
+        self.is_fault = isinstance(error, FaultError)
         if isinstance(error, FaultError):
             self.error_type = error.error_type
             self.stack_trace = error.stack_trace
@@ -73,13 +83,12 @@ class ErrorReport:
 
     def xray_cause(self) -> str:
         """The X-Ray cause on one line of ASCII, fit for a header."""
-        is_fault = not self.frames and bool(self.error_type.startswith("Runtime."))
         cause = {
             "working_directory": _working_directory(),
             "exceptions": [
                 {
                     "message": self.message,
-                    "type": _FAULT_TYPE if is_fault else self.error_type,
+                    "type": _FAULT_TYPE if self.is_fault else self.error_type,
                     "stack": [
                         {"label": frame.name, "path": frame.filename, "line": frame.lineno}
                         for frame in self.frames
