@@ -32,6 +32,18 @@ from tests.support.scripted_runtime_api import (
 
 SURVIVED = -signal.SIGTERM
 FRAMES = "frames"
+FAULT = """
+def fault(error_type, message, trace):
+    import __main__
+    if __main__.__spec__.name == "awslambdaric.__main__":
+        from awslambdaric.lambda_runtime_exception import FaultException
+        return FaultException(error_type, message, trace)
+    from lambda_runtime.errors import FaultError
+    error = FaultError(message, trace)
+    error.error_type = error_type
+    return error
+"""
+"""What a client raises for its own faults, of any type: the beginning of a program."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -245,4 +257,4 @@ class _Api:
         self._child.terminate()
 
 
-__all__ = ["FRAMES", "SURVIVED", "Frame", "Played", "Post", "Record", "Scenario", "play"]
+__all__ = ["FAULT", "FRAMES", "SURVIVED", "Frame", "Played", "Post", "Record", "Scenario", "play"]
