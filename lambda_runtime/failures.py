@@ -67,5 +67,5 @@ def log_error(error: BaseException) -> ErrorReport:
     else:
         separator = "\n" if sink.is_framed() or sys.stdout.isatty() else "\r"
         text = report.log_line(separator)
-    sink.write(text, level=sink.ERROR)
+    sink.write_error(text)
     return report

@@ -54,25 +54,39 @@ def write(text: str, *, level: int = NOTSET) -> None:
         sys.stdout.write(text)
         sys.stdout.flush()
     else:
-        _write_all(_framed, _frame(text, level))
+        _write_all(_framed, _frame(text, _frame_type(level)))
 
 
-def _frame(text: str, level: int) -> bytes:
+def write_error(text: str) -> None:
+    """Write the record of a failure, line break included, which its frame leaves out.
+
+    Its frame has the level ERROR whether AWS_LAMBDA_LOG_LEVEL is set or not.
+    """
+    if _framed is None:
+        write(text)
+    else:
+        _write_all(_framed, _frame(text.removesuffix("\n"), _type_word(ERROR // 10)))
+
+
+def _frame(text: str, type_word: int) -> bytes:
     from time import time_ns
 
     data = text.encode("utf-8", "backslashreplace")
-    head = _frame_type(level).to_bytes(4, "big") + len(data).to_bytes(4, "big")
+    head = type_word.to_bytes(4, "big") + len(data).to_bytes(4, "big")
     return head + (time_ns() // 1000).to_bytes(8, "big") + data
 
 
 def _frame_type(level: int) -> int:
     """Levels go down to their decade; text carries one only when AWS_LAMBDA_LOG_LEVEL is set."""
     decade = max(NOTSET, min(level, CRITICAL)) // 10
-    if is_json():
-        return _FRAME_TYPE + (_LEVEL_STEP * (decade + 1) if decade else 0)
-    if not environ.get(contract.ENV_LOG_LEVEL):
+    if not is_json() and not environ.get(contract.ENV_LOG_LEVEL):
         decade = 0
-    return _FRAME_TYPE + _TEXT_BIT + (_LEVEL_STEP * (decade + 1) if decade else 0)
+    return _type_word(decade)
+
+
+def _type_word(decade: int) -> int:
+    level = _LEVEL_STEP * (decade + 1) if decade else 0
+    return _FRAME_TYPE + level + (0 if is_json() else _TEXT_BIT)
 
 
 def _write_all(descriptor: int, data: bytes) -> None:

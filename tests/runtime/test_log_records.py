@@ -326,12 +326,22 @@ def test_records_are_framed(tmp_path: Path, environment: dict[str, str], words: 
     assert all(text.endswith(b"\n") for _, text in frames)
 
 
-def test_an_error_is_framed_with_line_breaks(tmp_path: Path) -> None:
-    """What a handler raises is one frame of level ERROR, its lines not joined by returns."""
-    [(word, text)] = frames_of(tmp_path, "raise ValueError('x')", AWS_LAMBDA_LOG_LEVEL="INFO")
+@pytest.mark.parametrize("environment", [{}, {"AWS_LAMBDA_LOG_LEVEL": "INFO"}])
+def test_an_error_is_framed_with_line_breaks(tmp_path: Path, environment: dict[str, str]) -> None:
+    """What a handler raises is one frame of level ERROR, its lines joined by line breaks."""
+    [(word, text)] = frames_of(tmp_path, "raise ValueError('x')", **environment)
     assert word == 0xA55A0017
     assert text.startswith(b"[ERROR] ValueError: x\nTraceback (most recent call last):\n")
     assert b"\r" not in text
+    assert not text.endswith(b"\n")
+
+
+def test_an_error_in_json_is_framed(tmp_path: Path) -> None:
+    """The type word says JSON and ERROR; the object is all there is."""
+    [(word, text)] = frames_of(tmp_path, "raise ValueError('x')", AWS_LAMBDA_LOG_FORMAT="JSON")
+    assert word == 0xA55A0016
+    assert text.endswith(b"}")
+    assert json.loads(text)["errorType"] == "ValueError"
 
 
 def test_the_descriptor_is_hidden_and_context_log_is_framed(tmp_path: Path) -> None:
