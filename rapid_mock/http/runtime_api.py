@@ -71,23 +71,23 @@ def _pong(exchange: Exchange, _body: bytes) -> None:
 
 
 def _deliver(exchange: Exchange, message: Message) -> None:
-    """Answer `next`; headers without a value are left out (RIE)."""
+    """Answer `next`; headers are sorted by name, those without a value are left out (RIE)."""
     if not isinstance(message, InvocationDelivered):
         render(exchange, message)
         return
     invocation = message.invocation
     headers = [
-        (contract.HEADER_REQUEST_ID, invocation.request_id),
-        (contract.HEADER_DEADLINE_MS, str(message.deadline_ms)),
-        (contract.HEADER_INVOKED_FUNCTION_ARN, invocation.function_arn),
         ("Content-Type", invocation.content_type or contract.CONTENT_TYPE_JSON),
+        (contract.HEADER_REQUEST_ID, invocation.request_id),
     ]
-    if invocation.trace_id:
-        headers.append((contract.HEADER_TRACE_ID, invocation.trace_id))
+    if invocation.tenant_id:
+        headers.append((contract.HEADER_TENANT_ID, invocation.tenant_id))
     if invocation.client_context:
         headers.append((contract.HEADER_CLIENT_CONTEXT, invocation.client_context))
     if invocation.cognito_identity:
         headers.append((contract.HEADER_COGNITO_IDENTITY, invocation.cognito_identity))
-    if invocation.tenant_id:
-        headers.append((contract.HEADER_TENANT_ID, invocation.tenant_id))
+    headers.append((contract.HEADER_DEADLINE_MS, str(message.deadline_ms)))
+    headers.append((contract.HEADER_INVOKED_FUNCTION_ARN, invocation.function_arn))
+    if invocation.trace_id:
+        headers.append((contract.HEADER_TRACE_ID, invocation.trace_id))
     exchange.respond(200, encode_headers(headers), cast(bytes, invocation.payload))

@@ -102,17 +102,17 @@ def test_next_delivers_the_payload_as_it_is_with_everything_the_invocation_has(
     with serve(InvocationDelivered(invocation, 1542409706888)) as (server, environment):
         assert ask(server, NEXT) == (
             b"HTTP/1.1 200 OK\r\n"
-            b"Lambda-Runtime-Aws-Request-Id: 8476a536-e9f4-11e8-9739-2dfe598c3fcd\r\n"
-            b"Lambda-Runtime-Deadline-Ms: 1542409706888\r\n"
-            b"Lambda-Runtime-Invoked-Function-Arn: "
-            b"arn:aws:lambda:us-east-1:123456789012:function:hello:prod\r\n"
             b"Content-Type: application/vnd.custom+json\r\n"
-            b"Lambda-Runtime-Trace-Id: "
-            b"Root=1-5bef4de7-ad49b0e87f6ef6c87fc2e700;Parent=9a9197af755a6419;Sampled=1\r\n"
+            b"Lambda-Runtime-Aws-Request-Id: 8476a536-e9f4-11e8-9739-2dfe598c3fcd\r\n"
+            b"Lambda-Runtime-Aws-Tenant-Id: tenant-1\r\n"
             b'Lambda-Runtime-Client-Context: {"custom":{"a":"b"}}\r\n'
             b"Lambda-Runtime-Cognito-Identity: "
             b'{"cognitoIdentityId":"i","cognitoIdentityPoolId":"p"}\r\n'
-            b"Lambda-Runtime-Aws-Tenant-Id: tenant-1\r\n"
+            b"Lambda-Runtime-Deadline-Ms: 1542409706888\r\n"
+            b"Lambda-Runtime-Invoked-Function-Arn: "
+            b"arn:aws:lambda:us-east-1:123456789012:function:hello:prod\r\n"
+            b"Lambda-Runtime-Trace-Id: "
+            b"Root=1-5bef4de7-ad49b0e87f6ef6c87fc2e700;Parent=9a9197af755a6419;Sampled=1\r\n"
             b"Content-Length: 14\r\n"
             b"\r\n"
             b'{ "k" : "\xff" }\n'
@@ -127,10 +127,10 @@ def test_next_leaves_out_headers_without_a_value(serve: Serve, nothing: str | No
     with serve(InvocationDelivered(invocation, 1)) as (server, _):
         assert ask(server, NEXT) == (
             b"HTTP/1.1 200 OK\r\n"
+            b"Content-Type: application/json\r\n"
             b"Lambda-Runtime-Aws-Request-Id: id-1\r\n"
             b"Lambda-Runtime-Deadline-Ms: 1\r\n"
             b"Lambda-Runtime-Invoked-Function-Arn: arn:f\r\n"
-            b"Content-Type: application/json\r\n"
             b"Content-Length: 0\r\n"
             b"\r\n"
         )
