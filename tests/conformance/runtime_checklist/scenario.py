@@ -51,7 +51,7 @@ class Scenario:
     """`program` is app.py; `files` lie beside it; `env` is all there is of the environment.
 
     `answers` are the replies to posts by the end of their path, `1/response`: 202 where none is
-    named. An answer may be a function of the peer. `framed` opens a telemetry descriptor.
+    named. `framed` opens a telemetry descriptor; `path` is put on PYTHONPATH.
     """
 
     program: str = ""
@@ -59,9 +59,10 @@ class Scenario:
     arguments: tuple[str, ...] = ("app.handler",)
     files: Mapping[str, str] = field(default_factory=dict)
     env: Mapping[str, str] = field(default_factory=dict)
-    answers: Mapping[str, bytes | Callable[[Peer], None]] = field(default_factory=dict)
+    answers: Mapping[str, bytes] = field(default_factory=dict)
     address: str | None = None
     framed: bool = False
+    path: tuple[str, ...] = ()
 
 
 class Post(NamedTuple):
@@ -150,11 +151,11 @@ def play(scenario: Scenario, ric: Ric, folder: Path) -> Record:
     with open(folder / FRAMES, "wb") as frames, _Api(scenario) as api:  # noqa: PTH123  a descriptor
         environment = {
             "PATH": os.environ["PATH"],
-            "PYTHONPATH": str(ROOT),
             "AWS_LAMBDA_RUNTIME_API": scenario.address or api.address,
             **({"_LAMBDA_TELEMETRY_LOG_FD": str(frames.fileno())} if scenario.framed else {}),
             **scenario.env,
         }
+        environment["PYTHONPATH"] = os.pathsep.join([str(ROOT), *scenario.path])
         child = subprocess.Popen(
             ric.command(*scenario.arguments),
             cwd=folder,
@@ -228,10 +229,8 @@ class _Api:
         with connection:
             peer = Peer(connection, self.requests)
             try:
-                while request := peer.request():
+                while request := _request(peer):
                     self._answer(peer, request)
-            except ConnectionResetError:
-                return  # a process that was ended left something unread
             except BaseException as failure:  # noqa: BLE001  raised again where the test waits
                 self._failures.append(failure)
 
@@ -242,19 +241,22 @@ class _Api:
             else:
                 self._end()
             return
-        answer = next(
-            (self._answers[end] for end in self._answers if path_of(request).endswith(end)),
-            ACCEPTED,
-        )
-        if callable(answer):
-            answer(peer)
-        else:
-            peer.send(answer)
+        path = path_of(request)
+        answers = (self._answers[end] for end in self._answers if path.endswith(end))
+        peer.send(next(answers, ACCEPTED))
 
     def _end(self) -> None:
         assert self._has_child.wait(DEADLINE_SECONDS)
         assert self._child is not None
         self._child.terminate()
+
+
+def _request(peer: Peer) -> bytes:
+    """The next request; a process that ended with an answer unread has none."""
+    try:
+        return peer.request()
+    except ConnectionResetError:
+        return b""
 
 
 __all__ = ["FAULT", "FRAMES", "SURVIVED", "Frame", "Played", "Post", "Record", "Scenario", "play"]
