@@ -74,7 +74,7 @@ class RuntimeClient:
         return self._event(self._connection.exchange(self._next))
 
     def _event(self, reply: Reply) -> Invocation:
-        if reply.status != 200:
+        if reply.status != 200 and not _is_empty_event(reply):
             raise _refused(contract.RUNTIME_NEXT.path, reply)
         request_id = _request_id(reply)
         if request_id == self.never_again:
@@ -169,6 +169,11 @@ class RuntimeClient:
 
     def _head(self, method: str, path: str, *headers: tuple[str, str]) -> bytes:
         return self._connection.head(method, path, [self._agent, *headers])
+
+
+def _is_empty_event(reply: Reply) -> bool:
+    """An event without a body may come as 204; its invoker is told what is wrong with it."""
+    return reply.status == 204 and reply.find(_REQUEST_ID) is not None
 
 
 def _request_id(reply: Reply) -> str:

@@ -288,6 +288,14 @@ def test_a_refusal_is_an_error_with_its_status(call: str) -> None:
     assert caught.value.body == '{"errorMessage":"State ...","errorType":"InvalidStateTransition"}'
 
 
+def test_an_event_without_a_body_may_be_no_content() -> None:
+    """204 with a request id is an event like any other; its body is empty."""
+    reply = b"HTTP/1.1 204 No Content\r\nLambda-Runtime-Aws-Request-Id: request-1\r\n\r\n"
+    with ScriptedRuntimeApi(replies(reply)) as api, client_of(api.address) as client:
+        invocation = client.next()
+        assert (invocation.request_id, bytes(invocation.body)) == ("request-1", b"")
+
+
 @pytest.mark.parametrize("call", CALLS)
 @pytest.mark.parametrize("status", ["204 No Content", "500 Oops", "301 Moved", "413 Too Large"])
 def test_only_the_documented_status_is_success(call: str, status: str) -> None:
