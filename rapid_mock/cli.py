@@ -54,6 +54,11 @@ def build_parser() -> argparse.ArgumentParser:
     start.add_argument(
         "--allow-host", action="append", default=[], metavar="NAME", help="accept this Host header"
     )
+    start.add_argument(
+        "--throttle-streams",
+        action="store_true",
+        help="streamed responses get Lambda's bandwidth: 6 MiB at once, then 2 MiB/s",
+    )
     return parser
 
 

@@ -105,7 +105,7 @@ async def _invoke_once(
 
 async def _serve(arguments: argparse.Namespace, definition: FunctionDefinition) -> int:
     console = Console()
-    service = LambdaService(console)
+    service = LambdaService(console, throttle_streams=arguments.throttle_streams)
     service.create_function(definition)
     stop = asyncio.Event()
     _stop_on_signals(stop)

@@ -10,6 +10,7 @@ from typing import Protocol
 
 from rapid_mock.lifecycle.effects import Message
 from rapid_mock.lifecycle.events import Event
+from rapid_mock.service.requests import ChunkTaker
 
 
 class Dispatch(Protocol):
@@ -22,6 +23,9 @@ class Dispatch(Protocol):
     """
 
     def open_exchange(self, responder: Callable[[Message], None]) -> int: ...
+
+    def taker(self, request_id: str) -> ChunkTaker | None:
+        """Who takes a streamed response of this invocation as it comes; None: nobody does."""
 
     def is_open(self, exchange: int) -> bool: ...
 

@@ -26,6 +26,7 @@ from rapid_mock.lifecycle.effects import Effect, Message, Outcome, Report
 from rapid_mock.lifecycle.environment import Environment
 from rapid_mock.lifecycle.events import Event
 from rapid_mock.lifecycle.state import Phase, Settings, Standing
+from rapid_mock.service.requests import ChunkTaker
 
 _SIGNALS = {"SIGTERM": signal.SIGTERM, "SIGKILL": signal.SIGKILL}
 _NEWLINE = ord("\n")
@@ -36,6 +37,8 @@ LOG_LIMIT_BYTES = 4 * 1024 * 1024
 
 class Observer(Protocol):
     """Who is told about the work of an environment (the fleet it belongs to)."""
+
+    def taker(self, request_id: str) -> ChunkTaker | None: ...
 
     def answered(self, request_id: str, outcome: Outcome) -> None: ...
 
@@ -94,6 +97,9 @@ class EnvironmentDriver:
         self._exchanges += 1
         self._responders[self._exchanges] = responder
         return self._exchanges
+
+    def taker(self, request_id: str) -> ChunkTaker | None:
+        return self._observer.taker(request_id)
 
     def is_open(self, exchange: int) -> bool:
         return exchange in self._responders

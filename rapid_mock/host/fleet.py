@@ -24,7 +24,7 @@ from rapid_mock.service.placement import (
     Placement,
     Throttle,
 )
-from rapid_mock.service.requests import InvokeAnswer, OnAnswer
+from rapid_mock.service.requests import ChunkTaker, InvokeAnswer, OnAnswer
 
 _AVAILABILITY = {
     Standing.FREE: IDLE,
@@ -56,6 +56,7 @@ class Pending:
     on_answer: OnAnswer
     wait_for_report: bool
     on_report: Callable[[Report], None] | None = None
+    open_stream: Callable[[str], ChunkTaker] | None = None
     outcome: Outcome | None = None
 
 
@@ -109,6 +110,12 @@ class Fleet:
             await environment.close()
 
     # --- Observer of the drivers ------------------------------------------------------------
+
+    def taker(self, request_id: str) -> ChunkTaker | None:
+        pending = self._pending.get(request_id)
+        if pending is None or pending.open_stream is None or pending.outcome is not None:
+            return None
+        return pending.open_stream(self._version)
 
     def answered(self, request_id: str, outcome: Outcome) -> None:
         pending = self._pending[request_id]

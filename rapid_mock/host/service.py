@@ -11,6 +11,7 @@ from rapid_mock.errors import InvalidParameterValue, ResourceNotFound, ServiceEr
 from rapid_mock.host.clock import Clock, SystemClock
 from rapid_mock.host.environments import FunctionDefinition, LocalEnvironment, open_environment
 from rapid_mock.host.fleet import Fleet, Pending
+from rapid_mock.host.throttle import ThrottledTaker
 from rapid_mock.host.watchdog import Watchdog
 from rapid_mock.http.invoke_api import add_invoke_api
 from rapid_mock.http.router import Router
@@ -18,14 +19,20 @@ from rapid_mock.http.server import HttpServer
 from rapid_mock.lifecycle.effects import Report
 from rapid_mock.lifecycle.events import Invocation
 from rapid_mock.service.names import LATEST, function_arn, parse_function_name
-from rapid_mock.service.requests import InvokeRequest, OnAnswer
+from rapid_mock.service.requests import ChunkTaker, InvokeRequest, OnAnswer
 
 
 class LambdaService:
-    """Every function of one local Lambda; make it inside the running event loop."""
+    """Every function of one local Lambda; make it inside the running event loop.
 
-    def __init__(self, console: Console, clock: Clock | None = None) -> None:
+    `throttle_streams` gives streamed responses the bandwidth that Lambda gives them.
+    """
+
+    def __init__(
+        self, console: Console, clock: Clock | None = None, *, throttle_streams: bool = False
+    ) -> None:
         self._console = console
+        self._throttles_streams = throttle_streams
         self._clock = clock or SystemClock()
         self._watchdog = Watchdog()
         self._functions: dict[str, tuple[FunctionDefinition, Fleet]] = {}
@@ -90,7 +97,16 @@ class LambdaService:
             client_context=request.client_context,
             tenant_id=request.tenant_id,
         )
-        fleet.invoke(Pending(invocation, on_answer, request.wait_for_report, on_report))
+        pending = Pending(
+            invocation, on_answer, request.wait_for_report, on_report, self._opener(request)
+        )
+        fleet.invoke(pending)
+
+    def _opener(self, request: InvokeRequest) -> Callable[[str], ChunkTaker] | None:
+        open_stream = request.open_stream
+        if open_stream is None or not self._throttles_streams:
+            return open_stream
+        return lambda version: ThrottledTaker(open_stream(version), self._clock)
 
     async def shut_down(self) -> None:
         """Run the shutdown phase of every environment, then stop listening."""

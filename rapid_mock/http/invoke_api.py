@@ -1,48 +1,23 @@
-"""`Invoke` of the Lambda API: one HTTP request to one InvokeRequest, and its answer back.
+"""`Invoke` of the Lambda API, buffered and streamed: a request in, its answer back.
 
-Source: Lambda API reference, "Invoke"; error bodies as recorded from AWS.
+Source: Lambda API reference, "Invoke" and "InvokeWithResponseStream".
 """
 
 from __future__ import annotations
 
 import base64
-import binascii
-import json
-import re
+from collections.abc import Callable
 from functools import partial
 from typing import Protocol
-from urllib.parse import parse_qs
 
 from lambda_runtime import contract
-from rapid_mock.errors import (
-    InvalidRequestContent,
-    RequestTooLarge,
-    ServiceError,
-    ValidationFailed,
-)
-from rapid_mock.http.exchange import Exchange, Request
-from rapid_mock.http.header_text import decode_header, encode_header
-from rapid_mock.http.json_text import find_fault
+from rapid_mock.errors import RequestTooLarge, ServiceError
+from rapid_mock.http.exchange import Exchange
+from rapid_mock.http.header_text import encode_header
+from rapid_mock.http.invoke_request import read_invoke_request, refuse_invoke, request_id_of
+from rapid_mock.http.invoke_stream import StreamedAnswer
 from rapid_mock.http.router import Router
 from rapid_mock.service.requests import InvokeAnswer, InvokeRequest, OnAnswer
-from rapid_mock.tracing import new_request_id, new_trace_header
-
-_INVOCATION_TYPES = (
-    contract.INVOCATION_EVENT,
-    contract.INVOCATION_REQUEST_RESPONSE,
-    contract.INVOCATION_DRY_RUN,
-)
-_REQUEST_ID_HEADER = contract.HEADER_AMZN_REQUEST_ID.lower()
-_INVOCATION_TYPE = contract.HEADER_INVOCATION_TYPE.lower()
-_LOG_TYPE = contract.HEADER_LOG_TYPE.lower()
-_TRACE_ID = contract.HEADER_AMZN_TRACE_ID.lower()
-_CLIENT_CONTEXT = contract.HEADER_INVOKE_CLIENT_CONTEXT.lower()
-_TENANT_ID = contract.HEADER_INVOKE_TENANT_ID.lower()
-
-_LOG_TAIL = "Tail"
-_LOG_TYPES = (_LOG_TAIL, "None")
-_REQUEST_ID = re.compile(r"[A-Za-z0-9._~!$&'()*+,;=:@-]{1,128}")
-"""What can be a path segment as it stands, for there the runtime puts it."""
 
 
 class Invoker(Protocol):
@@ -52,8 +27,15 @@ class Invoker(Protocol):
 
 
 def add_invoke_api(router: Router, service: Invoker) -> None:
-    """Serve `POST /2015-03-31/functions/{function_name}/invocations`."""
-    router.add(contract.INVOKE.method, contract.INVOKE.path, _Invoke(service))
+    """Serve `Invoke` and `InvokeWithResponseStream`."""
+    for operation, endpoint in (
+        (contract.INVOKE, _Invoke(service, "InvokeFunction", _buffered)),
+        (
+            contract.INVOKE_WITH_RESPONSE_STREAM,
+            _Invoke(service, "InvokeWithResponseStream", _streamed),
+        ),
+    ):
+        router.add(operation.method, operation.path, endpoint)
 
 
 class _Invoke:
@@ -61,100 +43,54 @@ class _Invoke:
 
     max_body = contract.MAX_INVOKE_REQUEST_BYTES
 
-    def __init__(self, service: Invoker) -> None:
+    def __init__(
+        self,
+        service: Invoker,
+        operation: str,
+        answering: Callable[[Exchange, InvokeRequest], OnAnswer],
+    ) -> None:
         self._service = service
+        self._operation = operation
+        self._answering = answering
 
     def head(self, _exchange: Exchange) -> None:
         return None
 
     def complete(self, exchange: Exchange, body: bytes, _trailers: list[tuple[str, str]]) -> None:
-        request_id = _request_id(exchange.request)
+        request_id = request_id_of(exchange.request)
         try:
-            request = _read(exchange.request, request_id, body)
+            request = read_invoke_request(exchange.request, request_id, body)
         except ServiceError as refusal:
-            _refuse(exchange, request_id, refusal)
+            refuse_invoke(exchange, request_id, refusal)
         else:
-            self._service.invoke(request, partial(_answer, exchange, request))
+            self._service.invoke(request, self._answering(exchange, request))
 
     def too_large(self, exchange: Exchange) -> None:
         text = (
-            f"Request must be smaller than {self.max_body} bytes for the InvokeFunction operation"
+            f"Request must be smaller than {self.max_body} bytes for the "
+            f"{self._operation} operation"
         )
-        _refuse(exchange, _request_id(exchange.request), RequestTooLarge(text))
+        refuse_invoke(exchange, request_id_of(exchange.request), RequestTooLarge(text))
 
     def truncated(self, _exchange: Exchange) -> None:
         """Nobody is left to answer."""
 
 
-def _read(request: Request, request_id: str, body: bytes) -> InvokeRequest:
-    headers = request.headers
-    invocation_type = _choice(headers, _INVOCATION_TYPE, "invocationType", _INVOCATION_TYPES)
-    log_type = _choice(headers, _LOG_TYPE, "logType", _LOG_TYPES)
-    fault = find_fault(body) if body else None
-    if fault is not None:
-        raise InvalidRequestContent(
-            f"Could not parse request body into json: Could not parse payload into json: {fault}"
-        )
-    return InvokeRequest(
-        request_id,
-        request.params["function_name"],
-        body or b"{}",
-        qualifier=_qualifier(request.query) if request.query else None,
-        invocation_type=invocation_type or contract.INVOCATION_REQUEST_RESPONSE,
-        content_type=_text(headers, "content-type") or contract.CONTENT_TYPE_JSON,
-        trace_id=_text(headers, _TRACE_ID) or new_trace_header(),
-        client_context=_client_context(headers),
-        tenant_id=_text(headers, _TENANT_ID),
-        wait_for_report=log_type == _LOG_TAIL,
-    )
+def _buffered(exchange: Exchange, request: InvokeRequest) -> OnAnswer:
+    return partial(_answer, exchange, request)
 
 
-def _request_id(request: Request) -> str:
-    """The invoker's own (RIE), or a fresh one."""
-    given = request.headers.get(_REQUEST_ID_HEADER)
-    return given if given and _REQUEST_ID.fullmatch(given) else new_request_id()
-
-
-def _qualifier(query: str) -> str | None:
-    values = parse_qs(query).get("Qualifier")
-    return values[0] if values else None
-
-
-def _text(headers: dict[str, str], name: str) -> str | None:
-    value = headers.get(name)
-    return decode_header(value) if value else None
-
-
-def _choice(
-    headers: dict[str, str], name: str, member: str, allowed: tuple[str, ...]
-) -> str | None:
-    value = _text(headers, name)
-    if value is not None and value not in allowed:
-        raise ValidationFailed(
-            f"Value '{value}' at '{member}' failed to satisfy constraint: "
-            f"Member must satisfy enum value set: [{', '.join(allowed)}]"
-        )
-    return value
-
-
-def _client_context(headers: dict[str, str]) -> str | None:
-    encoded = headers.get(_CLIENT_CONTEXT)
-    if not encoded:
-        return None
-    try:
-        context = base64.b64decode(encoded, validate=True)
-    except (binascii.Error, ValueError):
-        context = b""
-    if not context.lstrip().startswith(b"{") or find_fault(context) is not None:
-        raise InvalidRequestContent("Client context must be a valid Base64-encoded JSON object.")
-    return context.decode()
+def _streamed(exchange: Exchange, request: InvokeRequest) -> OnAnswer:
+    answer = StreamedAnswer(exchange, request)
+    request.open_stream = answer.open
+    return answer.answered
 
 
 def _answer(
     exchange: Exchange, request: InvokeRequest, answer: InvokeAnswer | ServiceError
 ) -> None:
     if isinstance(answer, ServiceError):
-        _refuse(exchange, request.request_id, answer)
+        refuse_invoke(exchange, request.request_id, answer)
         return
     headers = [
         ("Content-Type", encode_header(answer.content_type or contract.CONTENT_TYPE_JSON)),
@@ -169,15 +105,3 @@ def _answer(
     if request.trace_id:
         headers.append((contract.HEADER_AMZN_TRACE_ID, encode_header(request.trace_id)))
     exchange.respond(200, headers, answer.payload)
-
-
-def _refuse(exchange: Exchange, request_id: str, error: ServiceError) -> None:
-    headers = [
-        ("Content-Type", contract.CONTENT_TYPE_JSON),
-        (contract.HEADER_AMZN_REQUEST_ID, request_id),
-        (contract.HEADER_AMZN_ERROR_TYPE, error.type_name),
-    ]
-    if error.retry_after is not None:
-        headers.append(("Retry-After", str(error.retry_after)))
-    body = json.dumps(error.members(), separators=(",", ":"), ensure_ascii=False)
-    exchange.respond(error.status, headers, body.encode("utf-8", "replace"))

@@ -1,4 +1,8 @@
-"""`POST .../response`: the environment hears of its head at once, and of its body at the end."""
+"""`POST .../response`: the environment hears of its head at once, and of its body at the end.
+
+A streamed response goes to an invoker who takes streams as it arrives; the environment hears only
+how it ended.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +17,7 @@ from rapid_mock.http.exchange import BodySink, Exchange
 from rapid_mock.http.header_text import decode_header
 from rapid_mock.http.reported_errors import filter_error_type
 from rapid_mock.lifecycle.events import Ending, RuntimeResponseBegun, RuntimeResponseEnded
+from rapid_mock.service.requests import ChunkTaker
 
 _RESPONSE_MODE = contract.HEADER_RESPONSE_MODE.lower()
 _ERROR_TYPE = contract.HEADER_ERROR_TYPE.lower()
@@ -36,7 +41,13 @@ class RuntimeResponse:
         self._dispatch.dispatch(RuntimeResponseBegun(number, request_id, mode))
         if not self._dispatch.is_open(number):
             return None
-        body = CollectedResponse(self._dispatch, number, request_id, headers.get("content-type"))
+        content_type = headers.get("content-type")
+        report = _Report(self._dispatch, number, request_id, content_type)
+        taker = self._dispatch.taker(request_id) if mode is not None else None
+        if taker is not None:
+            taker.begin(report.content_type, exchange)
+            return StreamedResponse(report, taker)
+        body = CollectedResponse(report)
         body.expect(int(headers.get("content-length", "0")))
         return body
 
@@ -50,8 +61,10 @@ class RuntimeResponse:
         """Never called, as `complete`."""
 
 
-class CollectedResponse:
-    """Collects the body of an accepted response, up to the limit of a buffered one."""
+class _Report:
+    """Tells the environment how the body of one accepted response ended."""
+
+    __slots__ = ("_dispatch", "_exchange", "_request_id", "content_type")
 
     def __init__(
         self, dispatch: Dispatch, exchange: int, request_id: str, content_type: str | None
@@ -59,42 +72,88 @@ class CollectedResponse:
         self._dispatch = dispatch
         self._exchange = exchange
         self._request_id = request_id
-        self._content_type = content_type and decode_header(content_type)
+        self.content_type = content_type and decode_header(content_type)
+
+    def complete(self, payload: bytes, trailers: list[tuple[str, str]]) -> None:
+        error_type, error_body = _trailing_error(dict(reversed(trailers)))
+        self._ended(payload, Ending.COMPLETE, error_type, error_body)
+
+    def truncated(self, payload: bytes) -> None:
+        self._ended(payload, Ending.TRUNCATED)
+
+    def oversized(self, limit: int) -> None:
+        self._ended(b"", Ending.OVERSIZED, limit=limit)
+
+    def _ended(
+        self,
+        payload: bytes,
+        ending: Ending,
+        error_type: str | None = None,
+        error_body: bytes | None = None,
+        limit: int = contract.MAX_PAYLOAD_BYTES,
+    ) -> None:
+        self._dispatch.dispatch(
+            RuntimeResponseEnded(
+                self._exchange,
+                self._request_id,
+                payload,
+                self.content_type,
+                ending,
+                error_type,
+                error_body,
+                limit,
+            )
+        )
+
+
+class CollectedResponse:
+    """Collects the body of an accepted response, up to the limit of a buffered one."""
+
+    def __init__(self, report: _Report) -> None:
+        self._report = report
         self._chunks: list[bytes] = []
         self._size = 0
 
     def expect(self, size: int) -> None:
         """Refuse a body that says in advance that it is too large."""
         if size > contract.MAX_PAYLOAD_BYTES:
-            self._ended(Ending.OVERSIZED)
+            self._report.oversized(contract.MAX_PAYLOAD_BYTES)
 
     def data(self, data: bytes) -> None:
         self._size += len(data)
         if self._size > contract.MAX_PAYLOAD_BYTES:
             self._chunks.clear()
-            self._ended(Ending.OVERSIZED)
+            self._report.oversized(contract.MAX_PAYLOAD_BYTES)
         else:
             self._chunks.append(data)
 
     def end(self, trailers: list[tuple[str, str]]) -> None:
-        self._ended(Ending.COMPLETE, dict(reversed(trailers)))
+        self._report.complete(b"".join(self._chunks), trailers)
 
     def truncated(self) -> None:
-        self._ended(Ending.TRUNCATED)
+        self._report.truncated(b"".join(self._chunks))
 
-    def _ended(self, ending: Ending, trailers: dict[str, str] | None = None) -> None:
-        error_type, error_body = _trailing_error(trailers or {})
-        self._dispatch.dispatch(
-            RuntimeResponseEnded(
-                self._exchange,
-                self._request_id,
-                b"".join(self._chunks),
-                self._content_type,
-                ending,
-                error_type,
-                error_body,
-            )
-        )
+
+class StreamedResponse:
+    """Hands the body of an accepted response on, up to the limit of a streamed one."""
+
+    def __init__(self, report: _Report, taker: ChunkTaker) -> None:
+        self._report = report
+        self._taker = taker
+        self._size = 0
+
+    def data(self, data: bytes) -> None:
+        self._size += len(data)
+        if self._size > contract.MAX_STREAM_BYTES:
+            self._report.oversized(contract.MAX_STREAM_BYTES)
+        else:
+            self._taker.write(data)
+
+    def end(self, trailers: list[tuple[str, str]]) -> None:
+        self._report.complete(b"", trailers)
+
+    def truncated(self) -> None:
+        self._report.truncated(b"")
 
 
 def _trailing_error(trailers: dict[str, str]) -> tuple[str | None, bytes | None]:

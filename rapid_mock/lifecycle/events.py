@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import NamedTuple
 
+from lambda_runtime import contract
+
 
 class Now(NamedTuple):
     """One moment on two clocks, seconds: `monotonic` for deadlines, `wall` (epoch) for the wire."""
@@ -119,7 +121,10 @@ class RuntimeResponseBegun:
 
 @dataclass(slots=True)
 class RuntimeResponseEnded:
-    """The body of an accepted response ended; `error_type` and `error_body` come from trailers."""
+    """The body of an accepted response ended; `error_type` and `error_body` come from trailers.
+
+    `limit` is the most bytes it could have.
+    """
 
     exchange: int
     request_id: str
@@ -128,6 +133,7 @@ class RuntimeResponseEnded:
     ending: Ending = Ending.COMPLETE
     error_type: str | None = None
     error_body: object = None
+    limit: int = contract.MAX_PAYLOAD_BYTES
 
 
 @dataclass(slots=True)

@@ -75,7 +75,7 @@ def runtime_response_ended(state: State, event: happened.RuntimeResponseEnded) -
         state.effects.append(Reply(event.exchange, ACCEPTED))
         _answer(state, running, _posted_outcome(event))
     elif event.ending is Ending.OVERSIZED:
-        limit = contract.MAX_PAYLOAD_BYTES
+        limit = event.limit
         text = f"Exceeded maximum allowed payload size ({limit} bytes)."
         refuse(state, event.exchange, 413, contract.ERROR_REQUEST_TOO_LARGE, text)
         _answer(

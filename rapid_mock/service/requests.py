@@ -7,8 +7,25 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 from rapid_mock.errors import ServiceError
+
+
+class Flow(Protocol):
+    """Where a streamed response comes from; it can be held back."""
+
+    def pause_reading(self) -> None: ...
+
+    def resume_reading(self) -> None: ...
+
+
+class ChunkTaker(Protocol):
+    """Takes a streamed response as it arrives: `begin` once, then `write` until the answer."""
+
+    def begin(self, content_type: str | None, flow: Flow) -> None: ...
+
+    def write(self, data: bytes) -> None: ...
 
 
 @dataclass(slots=True)
@@ -17,6 +34,8 @@ class InvokeRequest:
 
     `client_context` is the decoded JSON text. With `wait_for_report` the answer comes after
     REPORT (`LogType=Tail` and `LocalLambda.invoke` need that), else when the response is complete.
+    `open_stream`, for an invoker that takes streams, is called with the executed version when the
+    function begins to stream; the answer then has no payload.
     """
 
     request_id: str
@@ -29,6 +48,7 @@ class InvokeRequest:
     client_context: str | None = None
     tenant_id: str | None = None
     wait_for_report: bool = False
+    open_stream: Callable[[str], ChunkTaker] | None = None
 
 
 @dataclass(slots=True)

@@ -40,6 +40,9 @@ class World:
             watchdog=self.watchdog,
         )
 
+    def taker(self, _request_id: str) -> None:
+        """Nobody takes streams here."""
+
     def answered(self, request_id: str, outcome: Outcome) -> None:
         self.outcomes[request_id] = outcome
 

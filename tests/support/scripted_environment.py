@@ -32,6 +32,9 @@ class ScriptedEnvironment:
         self._responders[self._opened] = responder
         return self._opened
 
+    def taker(self, _request_id: str) -> None:
+        """Nobody takes streams here."""
+
     def is_open(self, exchange: int) -> bool:
         return exchange in self._responders
 
