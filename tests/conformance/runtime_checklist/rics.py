@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
 from typing import Literal, NamedTuple, TypeVar
 
 import pytest
@@ -34,14 +35,15 @@ class Ric(NamedTuple):
         return awslambdaric if self.module == "awslambdaric" else lambda_runtime
 
 
-def _installed(distribution: str) -> str:
+def _installed() -> str:
+    """The version of awslambdaric, if it and its native half are here."""
     try:
-        return version(distribution)
+        return version("awslambdaric") if find_spec("runtime_client") else ""
     except PackageNotFoundError:
         return ""
 
 
-AWSLAMBDARIC = Ric("awslambdaric", _installed("awslambdaric"))
+AWSLAMBDARIC = Ric("awslambdaric", _installed())
 OURS = Ric("lambda_runtime", lambda_runtime.__version__)
 
 _needs_awslambdaric = pytest.mark.skipif(

@@ -64,7 +64,8 @@ def test_a_response_that_is_refused(played: Played, ric: Ric) -> None:
     posted = [post.path for post in record.posts]
     both = ["invocation/one/response", "invocation/two/response"]
     assert posted == ric.expects(awslambdaric=both[:1], lambda_runtime=both)
-    assert "400" in record.stdout
+    said = ric.expects(awslambdaric="Http response code: 400", lambda_runtime=" with 400: ")
+    assert said in record.stdout
     ended = played(refused("one/response", "500 Internal Server Error"), ric)
     assert ended.exit_code == 1
     assert [post.path for post in ended.posts] == both[:1]

@@ -38,7 +38,9 @@ def after():
 def handler(event, context):
     return "handled"
 """
-RESTORED = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
+MEGABYTES = 8 << 20
+RESTORED = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % MEGABYTES + b" " * MEGABYTES
+"""Who did not read it could not go on."""
 EVENTS = (event(b"{}", request_id="one"),)
 SNAP_START = {"AWS_LAMBDA_INITIALIZATION_TYPE": "snap-start"}
 
@@ -52,6 +54,11 @@ def restoring(program: str) -> Scenario:
 WHOLE = restoring(PROGRAM)
 BEFORE_FAILS = restoring(f"{PROGRAM}\nregister_before_snapshot(fail, 'before')\n")
 AFTER_FAILS = restoring(f"{PROGRAM}\nregister_after_restore(fail, 'after')\n")
+NOT_RESTORED = Scenario(
+    program=PROGRAM,
+    env=SNAP_START,
+    answers={"restore/next": b"HTTP/1.1 500 Internal Server Error\r\nContent-Length: 2\r\n\r\nno"},
+)
 
 
 @item(62, "S")
@@ -77,7 +84,7 @@ def test_arguments_of_hooks(played: Played, ric: Ric) -> None:
 
 @item(65, "S")
 def test_the_wait_for_the_restore(played: Played, ric: Ric) -> None:
-    """restore/next is asked for once, between the two kinds of hooks, before the first event."""
+    """restore/next is asked for once, between the hooks; all but 200 is a failed init."""
     record = played(WHOLE, ric)
     paths = [post.path for post in record.requests]
     assert paths == [
@@ -86,9 +93,10 @@ def test_the_wait_for_the_restore(played: Played, ric: Ric) -> None:
         "invocation/one/response",
         "invocation/next",
     ]
-    refused = b"HTTP/1.1 500 Internal Server Error\r\nContent-Length: 2\r\n\r\nno"
-    scenario = Scenario(program=PROGRAM, env=SNAP_START, answers={"restore/next": refused})
-    assert "after" not in played(scenario, ric).stdout
+    refused = played(NOT_RESTORED, ric)
+    assert refused.exit_code == 64
+    assert refused.posts[-1].path == "init/error"
+    assert "after" not in refused.stdout
 
 
 @item(66, "S")
