@@ -188,6 +188,7 @@ class EnvironmentDriver:
     def _emit(self, effect: order.Emit) -> None:
         if effect.type == contract.PLATFORM_START:
             self._log.clear()
+            self._supervisor.forget_output()
         text = self._render(effect, self._now.wall)
         if text is not None:
             line = text.encode("utf-8", "backslashreplace")

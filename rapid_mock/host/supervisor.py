@@ -103,6 +103,11 @@ class Supervisor:
             if child.pipe >= 0 and token in (None, child.token):
                 self._read(child, child.bytes_waiting())
 
+    def forget_output(self) -> None:
+        """What has been written is no news any more: tails begin here."""
+        for child in self._children.values():
+            child.tail = b""
+
     def tail(self, token: int) -> str:
         """The last lines a process wrote, also after its end; empty when it wrote nothing."""
         child = self._children.get(token)

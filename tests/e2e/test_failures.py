@@ -110,6 +110,14 @@ def test_dying_runtime(
     assert isinstance(function.invoke({}).payload, int)
 
 
+def test_what_an_invocation_wrote_explains_only_itself(running: Local) -> None:
+    """Lines of an earlier invocation do not stand under the sentence about a later one."""
+    function = running.local.create_function("f", handler="app.handler", code=running.code)
+    function.invoke({"do": "raise"})
+    function.invoke({"do": "exit", "code": 3})
+    assert "during an invocation (exit status 3)\n  | going\n" in running.text
+
+
 def test_handler_that_never_returns(running: Local) -> None:
     """The function timeout ends it: Sandbox.Timedout, duration capped, the next invoke works."""
     function = running.local.create_function(
