@@ -60,6 +60,7 @@ def define_function(
         package=package,
         python=_interpreter(options.python),
         command=options.runtime,
+        wrapper=options.environment.get(contract.ENV_EXEC_WRAPPER),
     )
     return FunctionDefinition(
         settings,

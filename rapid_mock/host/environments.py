@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 import sys
+import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -22,6 +23,7 @@ from rapid_mock.host.isolation import (
 from rapid_mock.host.launch import Launch
 from rapid_mock.host.watchdog import Watchdog
 from rapid_mock.http.extensions_api import add_extensions_api
+from rapid_mock.http.metadata_api import add_metadata_api
 from rapid_mock.http.router import Router
 from rapid_mock.http.runtime_api import add_runtime_api
 from rapid_mock.http.server import HttpServer
@@ -48,7 +50,7 @@ class FunctionDefinition:
     account: str = contract.DEFAULT_ACCOUNT_ID
     init_timeout_seconds: float = contract.INIT_TIMEOUT_SECONDS
 
-    def launch(self, spawn: Spawn, runtime_api: str, log_stream: str) -> Launch:
+    def launch(self, spawn: Spawn, runtime_api: str, log_stream: str, token: str) -> Launch:
         """How to start the runtime, or the extension of this name."""
         variables = child_environment(
             self.settings,
@@ -58,6 +60,7 @@ class FunctionDefinition:
             host=with_interpreter_first(os.environ, sys.executable),
             extra=self.environment,
             credentials=self.credentials,
+            metadata=(runtime_api, token),
         )
         if spawn.kind is ProcessKind.RUNTIME:
             return Launch(self.runtime.argv, self.runtime.cwd, {**variables, **self.runtime.env})
@@ -92,9 +95,10 @@ async def open_environment(
     await server.start("127.0.0.1", 0)
     host, port = server.address
     log_stream = _log_stream(definition.settings.version)
+    token = str(uuid.uuid4())
     driver = EnvironmentDriver(
         _lifecycle_settings(definition),
-        launch=lambda spawn: definition.launch(spawn, f"{host}:{port}", log_stream),
+        launch=lambda spawn: definition.launch(spawn, f"{host}:{port}", log_stream, token),
         clock=clock,
         console=console,
         observer=observer,
@@ -104,6 +108,7 @@ async def open_environment(
     add_runtime_api(router, driver)
     add_extensions_api(router, driver)
     add_telemetry_api(router, driver)
+    add_metadata_api(router, token)
     return LocalEnvironment(driver, server)
 
 

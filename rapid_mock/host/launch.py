@@ -72,11 +72,13 @@ def runtime_launch(
     package: RuntimePackage,
     python: str = sys.executable,
     command: Sequence[str] | None = None,
+    wrapper: str | None = None,
 ) -> Launch:
     """How to start the runtime: `python -m lambda_runtime handler`, or `command` as it stands.
 
-    It starts in the code directory, which `-m` puts first on `sys.path`. Raises SetupError when
-    `command` is empty.
+    It starts in the code directory, which `-m` puts first on `sys.path`. A `wrapper` is given the
+    runtime's command line, as managed runtimes do with AWS_LAMBDA_EXEC_WRAPPER ("Modifying the
+    runtime environment"). Raises SetupError when `command` is empty.
     """
     if command is not None:
         if not command:
@@ -86,7 +88,8 @@ def runtime_launch(
     if needed is not None:
         own = env.get("PYTHONPATH")
         env = {**env, "PYTHONPATH": needed if not own else f"{needed}{os.pathsep}{own}"}
-    return Launch((python, "-m", _PACKAGE.name, handler), code_directory, env)
+    argv = (python, "-m", _PACKAGE.name, handler)
+    return Launch((wrapper, *argv) if wrapper else argv, code_directory, env)
 
 
 def find_extensions(paths: Iterable[str | Path]) -> list[Path]:
