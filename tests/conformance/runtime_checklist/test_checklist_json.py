@@ -27,6 +27,7 @@ RESULTS = {
     "price": lambda: {"price": "\\u00a31.00"},
     "tuple": lambda: {"t": (1, 2)},
     "named-tuple": lambda: Point(1, 2),
+    "named-decimal": lambda: [Point(Decimal("1.50"), (2,))],
     "int-enum": lambda: [Number.ONE],
     "nested-bytes": lambda: {"b": b"text"},
     "set": lambda: {1},
@@ -39,7 +40,7 @@ def handler(event, context):
 """
 NAMES = [
     *("decimal", "nan", "minus-nan", "price", "tuple", "named-tuple"),
-    *("int-enum", "nested-bytes", "set", "bytes", "text"),
+    *("named-decimal", "int-enum", "nested-bytes", "set", "bytes", "text"),
 ]
 
 
@@ -107,6 +108,9 @@ def test_types_near_json(played: Played, ric: Ric) -> None:
     assert record.of("tuple").body == b'{"t": [1, 2]}'
     assert record.of("named-tuple").body == ric.expects(
         awslambdaric=b'{"x": 1, "y": 2}', lambda_runtime=b"[1, 2]"
+    )
+    assert record.of("named-decimal").body == ric.expects(
+        awslambdaric=b'[{"x": 1.50, "y": [2]}]', lambda_runtime=b"[[1.50, [2]]]"
     )
     assert record.of("int-enum").body == b"[1]"
     assert record.of("nested-bytes").body == b'{"b": "text"}'
