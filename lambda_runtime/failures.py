@@ -39,7 +39,12 @@ def refused(client: RuntimeClient, invocation: Invocation, refusal: Exception) -
     status = refusal.status if isinstance(refusal, RuntimeApiError) else 0
     if status >= 500:
         raise refusal
-    sink.write(f"[ERROR] lambda_runtime: {refusal}\n", level=sink.ERROR)
+    if sink.is_json():
+        from lambda_runtime.json_record import refusal_record
+
+        sink.write_error(refusal_record(refusal, invocation.request_id))
+    else:
+        sink.write_error(f"[ERROR] lambda_runtime: {refusal}\n")
     if status == 413:
         _report_size(client, invocation, str(refusal))
 

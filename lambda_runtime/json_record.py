@@ -23,6 +23,18 @@ def error_record(report: ErrorReport, request_id: str) -> str:
     return line({**members, **details(report)})
 
 
+def refusal_record(refusal: Exception, request_id: str) -> str:
+    """The record of an answer that the Runtime API did not take."""
+    members: dict[str, object] = {
+        "timestamp": timestamp(time()),
+        "level": "ERROR",
+        "message": str(refusal),
+        "logger": "lambda_runtime",
+        "requestId": request_id,
+    }
+    return line(members)
+
+
 def details(report: ErrorReport) -> dict[str, object]:
     """Causes, notes and members of a group, where there are any."""
     members = [

@@ -122,3 +122,13 @@ def test_an_error_of_ours_that_the_handler_raises_is_its_own(
     finished = run_against(tmp_path, program, answering(EVENT, ACCEPTED))
     assert paths(finished) == ["next", "error", "next"]
     assert json.loads(body_of(finished.requests[1]))["errorType"] == raised.partition("(")[0]
+
+
+def test_a_refused_answer_in_the_json_format(tmp_path: Path) -> None:
+    """With AWS_LAMBDA_LOG_FORMAT=JSON the sentence is a JSON record like any other."""
+    script = answering(EVENT, refusal("403 Forbidden"))
+    finished = run_against(tmp_path, RAISE, script, AWS_LAMBDA_LOG_FORMAT="JSON")
+    record = json.loads(finished.stdout.splitlines()[-1])
+    assert record["message"].startswith("the Runtime API answered ")
+    assert (record["level"], record["logger"]) == ("ERROR", "lambda_runtime")
+    assert record["requestId"] == "request-1"
