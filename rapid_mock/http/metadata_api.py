@@ -14,8 +14,8 @@ from rapid_mock.http.router import Router
 
 _PLAIN = [("Content-Type", "text/plain; charset=utf-8"), ("X-Content-Type-Options", "nosniff")]
 _ANSWER = [
-    ("Content-Type", contract.CONTENT_TYPE_JSON),
     ("Cache-Control", "private, max-age=43200, immutable"),
+    ("Content-Type", contract.CONTENT_TYPE_JSON),
 ]
 _ZONE = b'{"AvailabilityZoneID":"use1-az1"}'
 _METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")

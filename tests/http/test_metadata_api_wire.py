@@ -11,8 +11,8 @@ from tests.support.scripted_environment import ask, serving
 TOKEN = "0f1e2d3c-4b5a-4968-8776-655443322110"
 PATH = "/2026-01-15/metadata/execution-environment"
 OK = (
-    b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
-    b"Cache-Control: private, max-age=43200, immutable\r\nContent-Length: 33\r\n\r\n"
+    b"HTTP/1.1 200 OK\r\nCache-Control: private, max-age=43200, immutable\r\n"
+    b"Content-Type: application/json\r\nContent-Length: 33\r\n\r\n"
     b'{"AvailabilityZoneID":"use1-az1"}'
 )
 
