@@ -1,0 +1,260 @@
+"""Recorded exchanges: scenarios as data, and what a placeholder in them stands for."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+Pairs = list[tuple[str, str]]
+
+INVOKE_PATH = "/2015-03-31/functions/function/invocations"
+NEXT_PATHS = ("/2018-06-01/runtime/invocation/next", "/2018-06-01/runtime/restore/next")
+
+
+@dataclass(frozen=True)
+class Request:
+    """A request as recorded, without Host and Content-Length."""
+
+    method: str
+    path: str
+    headers: Pairs
+    body: bytes
+    chunks: list[bytes] | None = None
+    trailers: Pairs = field(default_factory=list)
+    content_length: int | None = None
+    half_close_after: float | None = None
+
+
+@dataclass(frozen=True)
+class Expected:
+    """What came back: an answer, `error` (how the connection ended), or neither: it is pending."""
+
+    status: int | None = None
+    headers: Pairs = field(default_factory=list)
+    body: str | bytes = ""
+    error: str | None = None
+
+    @property
+    def is_pending(self) -> bool:
+        return self.status is None and self.error is None
+
+
+@dataclass(frozen=True)
+class Step:
+    """One exchange, or one action of an actor; times in ms of the recording."""
+
+    actor: str
+    at: float
+    completed: float | None = None
+    request: Request | None = None
+    expected: Expected = Expected()
+    action: str = ""
+    detail: Any = None
+    facts: dict[str, str] = field(default_factory=dict)
+    """What is known of the invocation of an exchange, for the rules: see `add_context`."""
+    may_be_early: bool = False
+    elapsed: float | None = None
+    """For calls that ended by a timeout: how many ms they took."""
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """One recorded story."""
+
+    name: str
+    mode: str
+    source: str
+    env: dict[str, str]
+    external: list[str]
+    not_executable: list[str]
+    bootstrap_args: list[str]
+    rie_args: list[str]
+    steps: list[Step]
+    init_limit: float | None = None
+    """Seconds after which the init phase ends, if not 10."""
+
+
+def load_scenarios(directory: Path) -> Iterator[Scenario]:
+    """Every scenario of every group; named `group/scenario`."""
+    for path in sorted(directory.glob("*.json")):
+        for scenario in json.loads(path.read_text())["scenarios"]:
+            yield Scenario(
+                f"{path.stem}/{scenario['name']}",
+                scenario["mode"],
+                scenario["source"],
+                scenario["env"],
+                scenario.get("external_extensions", []),
+                scenario.get("non_executable_files_in_extensions_dir", []),
+                scenario.get("bootstrap_args", []),
+                scenario.get("rie_args", []),
+                [
+                    *add_context([_step(step) for step in scenario["steps"]]),
+                    *_process_steps(scenario.get("facts", {})),
+                ],
+            )
+
+
+def _step(step: dict[str, Any]) -> Step:
+    at = step.get("at_ms", 0)
+    if "action" in step:
+        detail = step.get("what", step.get("code", step.get("signal")))
+        return Step(step["actor"], at, action=step["action"], detail=detail)
+    request, response = step["request"], step["response"]
+    return Step(
+        step["actor"],
+        at,
+        step.get("completed_at_ms", _assumed_end(at, response)),
+        Request(
+            request["method"],
+            request["path"],
+            _pairs(request["headers"]),
+            _bytes(request["body"]),
+            [_bytes(chunk) for chunk in request["chunks"]] if "chunks" in request else None,
+            _pairs(request.get("trailers", [])),
+            request.get("content_length_override"),
+            request.get("half_close_after_s"),
+        ),
+        Expected(
+            response.get("status"),
+            _pairs(response.get("headers", [])),
+            _text(response.get("body")),
+            response.get("error"),
+        ),
+        elapsed=_long(response.get("elapsed_ms_approx")),
+    )
+
+
+def _long(elapsed: float | None) -> float | None:
+    """Shorter waits were the recorder's own."""
+    return elapsed if elapsed is not None and elapsed > 1000 else None
+
+
+def _process_steps(facts: dict[str, Any]) -> Iterator[Step]:
+    """What was seen of processes at the end: their variables and the runtime's arguments."""
+    end = float("inf")
+    for actor, variables in (("runtime", "runtime_env"), ("ext:ext-a", "extension_env")):
+        if variables in facts:
+            yield Step(actor, end, action="variables", detail=facts[variables])
+    if "runtime_argv" in facts:
+        yield Step("runtime", end, action="arguments", detail=str(facts["runtime_argv"][1:]))
+
+
+def _assumed_end(at: float, response: dict[str, Any]) -> float | None:
+    """Calls whose end was not written down: refusals came at once, closed connections late."""
+    if "status" not in response:
+        return None
+    return at + float(response.get("elapsed_ms_approx", 0))
+
+
+def _pairs(pairs: list[list[str]]) -> Pairs:
+    return [(name, value) for name, value in pairs]
+
+
+def _bytes(body: str | dict[str, Any] | None) -> bytes:
+    text = _text(body)
+    return text if isinstance(text, bytes) else text.encode()
+
+
+def _text(body: str | dict[str, Any] | None) -> str | bytes:
+    if body is None or isinstance(body, str):
+        return body or ""
+    if "base64" in body:
+        return base64.b64decode(body["base64"])
+    return _whole(body)
+
+
+def _whole(body: dict[str, Any]) -> bytes:
+    """A long body, of which the ends are recorded: its middle is one byte over and over."""
+    head: bytes = body["head"].encode()
+    tail: bytes = body["tail"].encode()
+    missing: int = body["length"] - len(head) - len(tail)
+    whole = head + head[-1:] * missing + tail
+    if hashlib.sha256(whole).hexdigest() != body["sha256"]:
+        raise ValueError("the middle of this body is not known")
+    return whole
+
+
+# --- Which exchange belongs to which invocation -------------------------------------------------
+
+
+def add_context(steps: list[Step]) -> list[Step]:
+    """Give each exchange of an invocation its facts, texts that rules may ask for and use.
+
+    `delivered` (`yes`, `no`), `request_id` and `trace` (placeholders, unless the invoker chose
+    them), `type` (of the invoker's content), `outcome` (`response`, `error`, `oversized`, or
+    empty: the runtime posted nothing that was accepted), `posted` and `posted_type` (its body and
+    content type).
+    """
+    invokes = [step for step in steps if is_invoke(step)]
+    claimed: set[str] = set()
+    found: list[tuple[Step, dict[str, str]]] = []
+    for number, invoke in enumerate(invokes):
+        facts = _facts(invoke, number, _delivered(steps, invoke, claimed))
+        claimed.add(facts["request_id"])
+        found.append((invoke, facts | _outcome(steps, invoke, facts["request_id"])))
+    return [replace(step, facts=_facts_of(step, found)) for step in steps]
+
+
+def is_invoke(step: Step) -> bool:
+    return step.request is not None and step.request.path == INVOKE_PATH
+
+
+def _facts(invoke: Step, number: int, delivered: str | None) -> dict[str, str]:
+    assert invoke.request is not None
+    headers = dict(invoke.request.headers)
+    return {
+        "delivered": "no" if delivered is None else "yes",
+        "request_id": delivered or headers.get("X-Amzn-RequestId", f"<uuid:invoke{number}>"),
+        "trace": headers.get("X-Amzn-Trace-Id", f"<trace:{number}>"),
+        "type": headers.get("Content-Type", "application/json"),
+    }
+
+
+def _delivered(steps: list[Step], invoke: Step, claimed: set[str]) -> str | None:
+    """The id of the first event that reached a runtime while the invoker waited."""
+    for step in steps:
+        if step.request is None or step.request.path not in NEXT_PATHS:
+            continue
+        request_id = dict(step.expected.headers).get("Lambda-Runtime-Aws-Request-Id")
+        if request_id not in (None, *claimed) and invoke.at <= _end(step) <= _end(invoke):
+            return request_id
+    return None
+
+
+def _outcome(steps: list[Step], invoke: Step, request_id: str) -> dict[str, str]:
+    """What the runtime posted for an invocation and was accepted, or refused for its size."""
+    for step in steps:
+        request = step.request
+        path = "" if request is None else request.path.partition("?")[0]
+        kind = path.rpartition("/")[2]
+        is_post = request_id in path and kind in ("response", "error") and step.at >= invoke.at
+        if request is not None and is_post and step.expected.status in (202, 413):
+            body = request.body if request.chunks is None else b"".join(request.chunks)
+            return {
+                "outcome": kind if step.expected.status == 202 else "oversized",
+                "posted": body.decode("latin-1") if len(body) < 4000 else "",
+                "posted_type": dict(request.headers).get("Content-Type", "application/json"),
+            }
+    return {"outcome": "", "posted": "", "posted_type": ""}
+
+
+def _end(step: Step) -> float:
+    return float("inf") if step.completed is None else step.completed
+
+
+def _facts_of(step: Step, found: list[tuple[Step, dict[str, str]]]) -> dict[str, str]:
+    """The facts of an invocation, for its own exchange and for the events that tell of it."""
+    values = [value for _, value in step.expected.headers]
+    told = "".join([*values, step.expected.body if isinstance(step.expected.body, str) else ""])
+    mine = [
+        facts
+        for invoke, facts in found
+        if invoke is step
+        or (not is_invoke(step) and facts["request_id"] in told and invoke.at <= _end(step))
+    ]
+    return mine[-1] if mine else {}

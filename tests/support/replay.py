@@ -1,0 +1,298 @@
+"""Plays a recorded scenario against a real rapid-mock, in the recorded order and overlap."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from pathlib import Path
+
+from tests.support.exchanges import CLOSED, REFUSED, Answer, differences, read_answer, send_request
+from tests.support.observations import differing_variables, is_about, observe, variables
+from tests.support.placeholders import Bindings
+from tests.support.puppets import Direct, Puppet, Speaker, Stage, Wire, open_stage
+from tests.support.recorded import Request, Scenario, Step
+from tests.support.replay_calls import PARKED_SECONDS, Call, name_of, precedes, says
+from tests.support.served import Served, serve
+
+SCENARIO_SECONDS = 25.0
+CALL_SECONDS = 8.0
+EARLY_MS = 250
+"""How much earlier than in the recording a timeout may be: RIE takes 100 ms more than it says."""
+BARRIER_ROUNDS = 4
+RUNTIME = "bootstrap"
+CLOSED_BY_CLIENT = "closed by its client"
+TOKENS = {
+    "/2026-01-15/": "AWS_LAMBDA_METADATA_TOKEN",
+    "/2021-04-23/": "AWS_CONTAINER_AUTHORIZATION_TOKEN",
+}
+_PING = Request("GET", "/2018-06-01/ping", [], b"")
+
+
+class Impossible(Exception):
+    """A step cannot be played: what it needs does not come."""
+
+
+class Replay:
+    """One scenario on its stage."""
+
+    def __init__(self, scenario: Scenario, stage: Stage, served: Served) -> None:
+        self.scenario = scenario
+        self.stage = stage
+        self.served = served
+        self.calls: list[Call] = []
+        self.wrong: list[str] = []
+        self.was_signalled = False
+        self._bindings = Bindings()
+        self._wires: dict[object, list[Wire]] = {}
+        self._directs: dict[str, Direct] = {}
+        self._tasks: list[asyncio.Task[None]] = []
+        self._first_wrong = asyncio.Event()
+
+    async def play_to_first_difference(self) -> None:
+        """As `play`, but no further than is needed to see that something differs."""
+        playing = asyncio.create_task(self.play())
+        differing = asyncio.create_task(self._first_wrong.wait())
+        await asyncio.wait((playing, differing), return_when=asyncio.FIRST_COMPLETED)
+        differing.cancel()
+        if not playing.done():
+            playing.cancel()
+            await asyncio.wait((playing,))
+        else:
+            playing.result()
+
+    async def play(self) -> None:
+        """All steps, then what must be true at the end."""
+        for step in self.scenario.steps:
+            await self._until_due(step)
+            self._note_early(step)
+            if step.request is None:
+                await self._act(step)
+            else:
+                await self._start(step)
+        await self._finish()
+
+    def report(self) -> str:
+        """What differs, and what rapid-mock said meanwhile."""
+        return "\n".join([*self.wrong, "rapid-mock said:", "".join(self.served.log)])
+
+    async def close(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        for direct in self._directs.values():
+            direct.close()
+
+    # --- Order ------------------------------------------------------------------------------
+
+    async def _until_due(self, step: Step) -> None:
+        for call in self.calls:
+            if precedes(call.step, step, self._party):
+                await self._ended(call)
+        request = step.request
+        if request is not None:
+            await self._learn_token(request)
+            texts = [request.path, *(value for _, value in request.headers)]
+            await self._until_known(texts)
+
+    async def _ended(self, call: Call) -> None:
+        try:
+            await asyncio.wait_for(call.ended.wait(), CALL_SECONDS)
+        except TimeoutError:
+            raise Impossible(f"{name_of(call.step)} did not end") from None
+
+    async def _until_known(self, texts: list[str]) -> None:
+        """Wait for the answers that say what the placeholders of a request stand for."""
+        for text in texts:
+            for call in self.calls:
+                if self._bindings.fill(text) is None and says(call.step.expected, text):
+                    await self._ended(call)
+            if self._bindings.fill(text) is None:
+                raise Impossible(f"nothing has said what {text} is")
+
+    async def _learn_token(self, request: Request) -> None:
+        """The runtime knows its tokens from its variables."""
+        for prefix, variable in TOKENS.items():
+            sent = dict(request.headers).get("Authorization", "")
+            if request.path.startswith(prefix) and self._bindings.fill(sent) is None:
+                token = (await self.puppet(RUNTIME)).env.get(variable, "")
+                self._bindings.matches(sent.removeprefix("Bearer "), token)
+
+    def _note_early(self, step: Step) -> None:
+        """A call that the recording shows to outlast the beginning of this step must do so."""
+        for call in self.calls:
+            outlasts = (call.step.completed or 0) > step.at and not call.step.may_be_early
+            if outlasts and call.ended.is_set():
+                self._complain(call.step, f"ended before {name_of(step)}")
+
+    # --- Exchanges --------------------------------------------------------------------------
+
+    async def _start(self, step: Step) -> None:
+        assert step.request is not None
+        call = Call(step)
+        self.calls.append(call)
+        try:
+            speaker = await self._speaker(step)
+            wire = await self._wire(speaker)
+        except OSError:
+            self._found(call, REFUSED)
+            return
+        call.wire = wire
+        await send_request(wire, step.request, self._bindings)
+        self._tasks.append(asyncio.create_task(self._follow(call, speaker, wire)))
+        await self._barrier()
+
+    async def _follow(self, call: Call, speaker: Speaker, wire: Wire) -> None:
+        assert call.step.request is not None
+        answer = await read_answer(wire.reader, call.step.request.method)
+        if answer is not None and answer.header("Connection") != "close":
+            self._wires.setdefault(speaker, []).append(wire)
+        self._found(call, CLOSED if answer is None else answer)
+
+    def _found(self, call: Call, found: Answer | str) -> None:
+        if not call.ended.is_set():
+            call.end(found)
+            for difference in differences(call.step.expected, found, self._bindings):
+                self._complain(call.step, difference)
+            if (call.step.elapsed or 0) - call.elapsed_ms > EARLY_MS and not call.step.may_be_early:
+                self._complain(call.step, f"took {call.elapsed_ms:.0f} ms, not {call.step.elapsed}")
+
+    async def _wire(self, speaker: Speaker) -> Wire:
+        """A connection that is not in use: kept alive, or new."""
+        idle = self._wires.setdefault(speaker, [])
+        while idle:
+            wire = idle.pop()
+            if not wire.reader.at_eof():
+                return wire
+        return await speaker.open()
+
+    async def _speaker(self, step: Step) -> Speaker:
+        """The process of this actor; once it has gone for good, the test itself."""
+        if step.actor.startswith("invoker"):
+            if self.served.address is None:
+                raise ConnectionRefusedError
+            return self._direct(self.served.address)
+        party = self._party(step.actor)
+        if party == "platform":
+            raise Impossible("nobody speaks for the platform")
+        puppet = self.stage.find(party)
+        if puppet is not None:
+            return puppet
+        if any(c.step.actor.startswith("invoker") and not c.ended.is_set() for c in self.calls):
+            return await self.puppet(party)
+        if not self.stage.puppets:
+            raise Impossible("there is no environment before the first invocation")
+        return self._direct(self.stage.puppets[-1].runtime_api)
+
+    async def puppet(self, party: str) -> Puppet:
+        """The living process of this name, when it has come."""
+        try:
+            return await asyncio.wait_for(self.stage.entrance(party), CALL_SECONDS)
+        except TimeoutError:
+            raise Impossible(f"process {party} does not come") from None
+
+    def _direct(self, address: str) -> Direct:
+        return self._directs.setdefault(address, Direct(address))
+
+    def _party(self, actor: str) -> str:
+        """The process that acts: internal extensions are part of the runtime."""
+        name = actor.partition(":")[2]
+        if name in self.scenario.external:
+            return name
+        return RUNTIME if name or actor == "runtime" else actor
+
+    async def _barrier(self) -> None:
+        """What has been sent so far has been dealt with: a few turns of the server's loop later."""
+        addresses = {self.served.address}
+        addresses |= {puppet.runtime_api for puppet in self.stage.puppets}
+        if self.served.exit_code is None:
+            await asyncio.gather(*(self._ping(address) for address in addresses if address))
+
+    async def _ping(self, address: str) -> None:
+        speaker = self._direct(f"{address}")
+        try:
+            wire = await self._wire(speaker)
+            for _ in range(BARRIER_ROUNDS):
+                await send_request(wire, _PING, self._bindings)
+                if await read_answer(wire.reader, "GET") is None:
+                    return
+        except OSError:
+            return
+        self._wires[speaker].append(wire)
+
+    # --- Actions ----------------------------------------------------------------------------
+
+    async def _act(self, step: Step) -> None:
+        if step.action == "exit":
+            await (await self.puppet(self._party(step.actor))).exit(int(step.detail))
+        elif step.action == "killed by SIGKILL":
+            await (await self.puppet(self._party(step.actor))).kill()
+        elif step.action == "signal":
+            self.was_signalled = True
+            self.served.signal(signal.Signals[step.detail])
+        elif step.action == "closes its blocked next connection":
+            await self._close_poll()
+        elif step.action == "variables":
+            for difference in differing_variables(
+                step.detail, variables(self, step), self._bindings
+            ):
+                self._complain(step, difference)
+        elif step.action in ("observe", "arguments"):
+            found = await observe(self, step)
+            if not is_about(step.detail, found, self._bindings):
+                self._complain(step, f"saw {found}, expected {step.detail}")
+        else:
+            raise Impossible(f"unknown action {step.action}")
+
+    async def _close_poll(self) -> None:
+        call = next(
+            c for c in reversed(self.calls) if not c.ended.is_set() and "next" in name_of(c.step)
+        )
+        assert call.wire is not None
+        call.wire.close()
+        self._found(call, CLOSED_BY_CLIENT)
+        await self._barrier()
+
+    # --- The end ----------------------------------------------------------------------------
+
+    async def _finish(self) -> None:
+        for call in self.calls:
+            if not call.step.expected.is_pending:
+                await self._ended(call)
+        if any(call.step.expected.is_pending for call in self.calls):
+            await asyncio.sleep(PARKED_SECONDS)
+
+    def _complain(self, step: Step, text: str) -> None:
+        self.wrong.append(f"{name_of(step)}: {text}")
+        self._first_wrong.set()
+
+
+async def replay(scenario: Scenario, directory: Path, *, is_hopeless: bool = False) -> Replay:
+    """Play it; a hopeless one, of what is not there yet, only up to the first difference."""
+    async with open_stage(directory) as stage:
+        stage.ignores_sigterm = scenario.name.endswith("/runtime_ignores_sigterm")
+        served = await serve(scenario, stage, directory)
+        story = Replay(scenario, stage, served)
+        try:
+            async with asyncio.timeout(SCENARIO_SECONDS):
+                await (story.play_to_first_difference() if is_hopeless else story.play())
+        except Impossible as problem:
+            story.wrong.append(str(problem))
+        except TimeoutError:
+            story.wrong.append(f"not over within {SCENARIO_SECONDS} s")
+        finally:
+            await story.close()
+            await _end(served, stage)
+        return story
+
+
+async def _end(served: Served, stage: Stage) -> None:
+    """Ctrl-C, and every process goes when it is told to."""
+    served.signal(signal.SIGINT)
+    for puppet in stage.puppets:
+        if not puppet.is_gone:
+            puppet.order_soon(b"x", 0)
+    try:
+        await asyncio.wait_for(served.end(), CALL_SECONDS)
+    except TimeoutError:
+        served.signal(signal.SIGKILL)
+        await served.end()
