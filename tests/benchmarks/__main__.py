@@ -10,6 +10,7 @@ from tests.benchmarks import (
     client_loop,
     cold_start,
     extension_start,
+    growth,
     payloads,
     streaming,
     telemetry_intake,
@@ -23,6 +24,7 @@ MEMBERS = {
     "cold_start": cold_start.run,
     "payloads": payloads.run,
     "streaming": streaming.run,
+    "growth": growth.run,
     "extension_start": extension_start.run,
     "telemetry_intake": telemetry_intake.run,
 }
