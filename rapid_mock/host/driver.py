@@ -30,7 +30,9 @@ from rapid_mock.service.requests import ChunkTaker
 
 _SIGNALS = {"SIGTERM": signal.SIGTERM, "SIGKILL": signal.SIGKILL}
 _NEWLINE = ord("\n")
-MEMORY_SAMPLE_SECONDS = 0.05
+MEMORY_SAMPLE_SECONDS = 0.01
+_MEMORY_IS_SEEN = frozenset({happened.RuntimeNext, happened.RuntimeInitFailed, type(None)})
+"""When an invocation or an init ends, or is about to be ended by its deadline (None)."""
 LOG_LIMIT_BYTES = 4 * 1024 * 1024
 """How much of one invocation's log is kept for its caller; the oldest bytes go first."""
 
@@ -163,12 +165,12 @@ class EnvironmentDriver:
 
     def _step(self, event: Event | None) -> None:
         self._now = now = self._clock.now()
+        if type(event) in _MEMORY_IS_SEEN:
+            self._sample_memory()
         if event is None:
             self._carry_out(self._environment.handle_timeout(now))
-            return
-        if type(event) is happened.RuntimeNext:
-            self._sample_memory()
-        self._carry_out(self._environment.handle(event, now))
+        else:
+            self._carry_out(self._environment.handle(event, now))
 
     def _carry_out(self, effects: list[Effect]) -> None:
         for effect in effects:
