@@ -90,7 +90,7 @@ class Replay:
                 await self._ended(call)
         request = step.request
         if request is not None:
-            await self._learn_token(request)
+            await self._learn_token(step, request)
             texts = [request.path, *(value for _, value in request.headers)]
             await self._until_known(texts)
 
@@ -109,13 +109,15 @@ class Replay:
             if self._bindings.fill(text) is None:
                 raise Impossible(f"nothing has said what {text} is")
 
-    async def _learn_token(self, request: Request) -> None:
+    async def _learn_token(self, step: Step, request: Request) -> None:
         """The runtime knows its tokens from its variables."""
+        sent = dict(request.headers).get("Authorization", "")
         for prefix, variable in TOKENS.items():
-            sent = dict(request.headers).get("Authorization", "")
             if request.path.startswith(prefix) and self._bindings.fill(sent) is None:
-                token = (await self.puppet(RUNTIME)).env.get(variable, "")
-                self._bindings.matches(sent.removeprefix("Bearer "), token)
+                speaker = await self._speaker(step)
+                if isinstance(speaker, Puppet):
+                    token = speaker.env.get(variable, "")
+                    self._bindings.matches(sent.removeprefix("Bearer "), token)
 
     def _note_early(self, step: Step) -> None:
         """A call that the recording shows to outlast the beginning of this step must do so."""
