@@ -43,7 +43,8 @@ class Replay:
         self.wrong: list[str] = []
         self.was_signalled = False
         self._bindings = Bindings()
-        self._wires: dict[object, list[Wire]] = {}
+        self._wires: dict[Speaker, list[Wire]] = {}
+        self._pings: dict[Speaker, list[Wire]] = {}
         self._directs: dict[str, Direct] = {}
         self._tasks: list[asyncio.Task[None]] = []
         self._first_wrong = asyncio.Event()
@@ -141,7 +142,7 @@ class Replay:
         call.wire = wire
         await send_request(wire, step.request, self._bindings)
         self._tasks.append(asyncio.create_task(self._follow(call, speaker, wire)))
-        await self._barrier()
+        await self._barrier(speaker)
 
     async def _follow(self, call: Call, speaker: Speaker, wire: Wire) -> None:
         assert call.step.request is not None
@@ -202,24 +203,18 @@ class Replay:
             return name
         return RUNTIME if name or actor == "runtime" else actor
 
-    async def _barrier(self) -> None:
+    async def _barrier(self, speaker: Speaker) -> None:
         """What has been sent so far has been dealt with: a few turns of the server's loop later."""
-        addresses = {self.served.address}
-        addresses |= {puppet.runtime_api for puppet in self.stage.puppets}
-        if self.served.exit_code is None:
-            await asyncio.gather(*(self._ping(address) for address in addresses if address))
-
-    async def _ping(self, address: str) -> None:
-        speaker = self._direct(f"{address}")
+        idle = self._pings.setdefault(speaker, [])
         try:
-            wire = await self._wire(speaker)
+            wire = idle.pop() if idle else await speaker.open()
             for _ in range(BARRIER_ROUNDS):
                 await send_request(wire, _PING, self._bindings)
                 if await read_answer(wire.reader, "GET") is None:
                     return
         except OSError:
             return
-        self._wires[speaker].append(wire)
+        idle.append(wire)
 
     # --- Actions ----------------------------------------------------------------------------
 
@@ -252,7 +247,7 @@ class Replay:
         assert call.wire is not None
         call.wire.close()
         self._found(call, CLOSED_BY_CLIENT)
-        await self._barrier()
+        await self._barrier(await self._speaker(call.step))
 
     # --- The end ----------------------------------------------------------------------------
 
