@@ -43,6 +43,9 @@ def build_parser() -> argparse.ArgumentParser:
     invoke.add_argument(
         "--tail", action="store_true", help="show only the last 4 KB of log, as LogType=Tail does"
     )
+    invoke.add_argument(
+        "--stream", action="store_true", help="print a streamed response as it comes"
+    )
     invoke.add_argument("--client-context", metavar="JSON", help="the client context")
     invoke.add_argument("--tenant-id", metavar="ID", help="the tenant id")
     start = commands.add_parser(
@@ -86,16 +89,20 @@ def _shared_options() -> argparse.ArgumentParser:
     credentials.add_argument(
         "--pass-credentials", action="store_true", help="hand on the AWS_* keys set here"
     )
-    shared.set_defaults(custom_command=None)
+    add("--as-image", action="store_true", help=argparse.SUPPRESS)
     return shared
 
 
 def _split_command(argv: Sequence[str]) -> list[str]:
-    """Turn `start ... -- CMD ARGS...` into `--runtime`, quoted so that it comes apart the same."""
+    """Turn `start ... -- CMD ARGS...` into `--runtime`, quoted so that it comes apart the same.
+
+    It is the entry point of an image then, whose extensions lie where AWS looks for them.
+    """
     arguments = list(argv)
     if "--" not in arguments:
         return arguments
     import shlex
 
     where = arguments.index("--")
-    return [*arguments[:where], "--runtime", shlex.join(arguments[where + 1 :])]
+    command = shlex.join(arguments[where + 1 :])
+    return [*arguments[:where], "--as-image", "--runtime", command]

@@ -19,9 +19,9 @@ from rapid_mock.errors import ServiceError, SetupError
 from rapid_mock.functions import FunctionOptions, define_function
 from rapid_mock.host.environments import FunctionDefinition
 from rapid_mock.host.isolation import host_credentials
-from rapid_mock.host.launch import RuntimePackage
+from rapid_mock.host.launch import RuntimePackage, image_extensions
 from rapid_mock.host.service import LambdaService
-from rapid_mock.service.requests import InvokeAnswer, InvokeRequest
+from rapid_mock.service.requests import Flow, InvokeAnswer, InvokeRequest
 from rapid_mock.tracing import new_trace_header
 
 EXIT_OK, EXIT_FUNCTION_ERROR, EXIT_SETUP = 0, 1, 2
@@ -77,6 +77,7 @@ async def _invoke_once(
     console = Console(_Discarded() if arguments.tail else None)
     service = LambdaService(console)
     service.create_function(definition)
+    stream = _Printed()
     request = InvokeRequest(
         str(uuid.uuid4()),
         definition.settings.name,
@@ -85,6 +86,7 @@ async def _invoke_once(
         client_context=_client_context(arguments.client_context),
         tenant_id=arguments.tenant_id,
         wait_for_report=True,
+        open_stream=(lambda _version: stream) if arguments.stream else None,
     )
     stop = asyncio.Event()
     answers: asyncio.Queue[InvokeAnswer | ServiceError] = asyncio.Queue()
@@ -98,8 +100,7 @@ async def _invoke_once(
         raise answer
     if arguments.tail:
         Console().write(answer.log[-contract.MAX_LOG_TAIL_BYTES :])
-    sys.stdout.buffer.write(answer.payload + b"\n")
-    sys.stdout.buffer.flush()
+    stream.write(answer.payload + b"\n")
     return EXIT_FUNCTION_ERROR if answer.function_error else EXIT_OK
 
 
@@ -157,7 +158,7 @@ def _define(arguments: argparse.Namespace, package: RuntimePackage) -> FunctionD
         code=arguments.code,
         timeout=None if arguments.no_timeout else arguments.timeout,
         memory=arguments.memory,
-        extensions=arguments.extension,
+        extensions=arguments.extension or (image_extensions() if arguments.as_image else ()),
         environment=_environment(arguments.env),
         runtime=None if arguments.runtime is None else shlex.split(arguments.runtime),
         python=arguments.python,
@@ -209,6 +210,17 @@ def _client_context(text: str | None) -> str | None:
         except ValueError as error:
             raise SetupError(f"--client-context is not JSON: {error}") from error
     return text
+
+
+class _Printed:
+    """Takes a streamed response to standard output, chunk by chunk."""
+
+    def begin(self, _content_type: str | None, _flow: Flow) -> None:
+        """Whatever its type."""
+
+    def write(self, data: bytes) -> None:
+        sys.stdout.buffer.write(data)
+        sys.stdout.buffer.flush()
 
 
 class _Discarded:

@@ -106,6 +106,14 @@ def find_extensions(paths: Iterable[str | Path]) -> list[Path]:
     return found
 
 
+def image_extensions(opt: Path = Path("/opt")) -> list[Path]:
+    """Where an image has its extensions; nowhere with the file that turns them off (RIE)."""
+    directory = opt / "extensions"
+    if (opt / "disable-extensions-jwigqn8j").exists() or not directory.is_dir():
+        return []
+    return [directory]
+
+
 def _executables(path: Path) -> list[Path]:
     path = path.absolute()
     if not path.exists():

@@ -3,11 +3,12 @@ from __future__ import annotations
 import json
 import re
 import socket
+import subprocess
 from pathlib import Path
 
 import pytest
 
-from tests.support.command_line import ROOT, run, write_code
+from tests.support.command_line import COMMAND, ROOT, run, write_code
 
 HELLO = ("app.handler", "--code", str(ROOT / "examples/hello"))
 EVENT = ("-e", str(ROOT / "examples/hello/event.json"))
@@ -136,3 +137,30 @@ def test_json_log_format(tmp_path: Path) -> None:
     assert types == ["platform.initStart", "platform.start", "platform.report"]
     assert lines[-1]["record"]["metrics"]["memorySizeMB"] == 128
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", lines[0]["time"])
+
+
+STREAMING = """
+import os, time
+def handler(event, context):
+    yield "first"
+    while not os.path.exists(event["seen"]):
+        time.sleep(0.002)
+    yield "second"
+"""
+
+
+def test_stream_prints_chunks_as_they_come(tmp_path: Path) -> None:
+    """With --stream the first chunk can be read before the second is made."""
+    code, seen = write_code(tmp_path / "code", STREAMING), tmp_path / "seen"
+    command = [*COMMAND, "invoke", "app.handler", "--code", str(code), "--stream"]
+    with subprocess.Popen(
+        [*command, "-e", json.dumps({"seen": str(seen)})],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        cwd=ROOT,
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.read(5) == b"first"
+        seen.touch()
+        assert process.stdout.read() == b"second\n"
+    assert process.returncode == 0

@@ -14,7 +14,13 @@ import pytest
 
 from lambda_runtime import contract
 from rapid_mock.errors import SetupError
-from rapid_mock.host.launch import Launch, RuntimePackage, find_extensions, runtime_launch
+from rapid_mock.host.launch import (
+    Launch,
+    RuntimePackage,
+    find_extensions,
+    image_extensions,
+    runtime_launch,
+)
 
 
 @pytest.fixture
@@ -203,3 +209,12 @@ def test_two_extensions_of_one_name_are_refused(tmp_path: Path) -> None:
         (tmp_path / directory / "shipper").touch()
     with pytest.raises(SetupError, match=r'^2 extensions are named "shipper"'):
         find_extensions([tmp_path / "one", tmp_path / "two"])
+
+
+def test_extensions_of_an_image(tmp_path: Path) -> None:
+    """They lie in /opt/extensions, if anywhere; one file turns all of them off."""
+    assert image_extensions(tmp_path) == []
+    (tmp_path / "extensions").mkdir()
+    assert image_extensions(tmp_path) == [tmp_path / "extensions"]
+    (tmp_path / "disable-extensions-jwigqn8j").touch()
+    assert image_extensions(tmp_path) == []
