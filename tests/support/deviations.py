@@ -15,9 +15,9 @@ an expected header, `request_header` of a sent one; `status` is a number, `pendi
 as the emulator sorts them, `insert` after another; `framing` adds what comes last. `{request_id}`
 and the other facts may stand in bodies and headers. `early` lets the call end before steps that it
 outlasted in the recording. `sent` replaces the request's body, `shorten` takes bytes out of the
-middle of the bodies, `dropped` leaves the step out. `variables` changes the variables of a process
-(`-`: it has none of that name). `repeat` plays the processes' part of a failed init once more,
-`init_limit` shortens the init phase to so many seconds.
+middle of the bodies, `dropped` leaves the step out. `lines` are substitutions in the log's lines.
+`variables` changes the variables of a process (`-`: it has none of that name). `repeat` plays the
+processes' part of a failed init once more, `init_limit` shortens the init phase to so many seconds.
 """
 
 from __future__ import annotations
@@ -132,6 +132,8 @@ def rewrite(change: Change, step: Step) -> Step:
     then = change.then
     if "detail" in then:
         return replace(step, detail=then["detail"])
+    if "lines" in then:
+        return replace(step, detail=_with_lines(step.detail, then["lines"]))
     if "variables" in then:
         changed: dict[str, str] = {**step.detail, **then["variables"]}
         kept = {name: value for name, value in changed.items() if value != WITHHELD}
@@ -162,6 +164,12 @@ def shortened(step: Step, size: int) -> Step:
     if isinstance(expected.body, bytes):
         expected = replace(expected, body=expected.body[: -size - 1] + expected.body[-1:])
     return replace(step, request=request, expected=expected)
+
+
+def _with_lines(text: str, substitutions: list[list[str]]) -> str:
+    for pattern, template in substitutions:
+        text = re.sub(pattern, template, text, flags=re.MULTILINE)
+    return text
 
 
 def _body(change: Change, body: str | bytes, facts: dict[str, str]) -> str:

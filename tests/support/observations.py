@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from tests.support.replay_calls import Call
 
 GONE_SECONDS = 5.0
+LINES_SECONDS = 2.0
 TOLERANCE_MS = 150
 RUNTIME = "bootstrap"
 NOISE = {"PWD", "SHLVL", "_", "OLDPWD", "LC_CTYPE"}
@@ -29,6 +30,8 @@ async def observe(replay: Replay, step: Step) -> str:
     """Look, and say it as the recorder did."""
     if step.action == "arguments":
         return str(_process(replay, RUNTIME).arguments)
+    if step.action == "lines":
+        return await _lines(replay, step)
     for pattern, look in _LOOKS:
         if re.fullmatch(pattern, step.detail):
             return await look(replay, step)
@@ -81,6 +84,18 @@ async def _gone(replay: Replay, name: str) -> Puppet:
     with contextlib.suppress(TimeoutError):
         await asyncio.wait_for(puppet.gone.wait(), GONE_SECONDS)
     return puppet
+
+
+async def _lines(replay: Replay, step: Step) -> str:
+    """The platform's lines; they may come a moment after the answers."""
+    expected = len(step.detail.splitlines())
+    deadline = asyncio.get_running_loop().time() + LINES_SECONDS
+    while True:
+        lines = [line.removesuffix("\n") for line in replay.served.log]
+        seen = [line for line in lines if re.match("(START|END|REPORT) RequestId: ", line)]
+        if len(seen) >= expected or asyncio.get_running_loop().time() > deadline:
+            return "\n".join(seen)
+        await asyncio.sleep(0.01)
 
 
 async def _server(replay: Replay, _step: Step) -> str:

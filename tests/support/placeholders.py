@@ -16,6 +16,7 @@ _KINDS = {
     "ms": r"\d+(?:\.\d+)?",
     "float_ms": r"\d+\.\d+",
     "log_stream": r"\d{4}/\d\d/\d\d/\[\$LATEST\][0-9a-f]{32}",
+    "word": r"[A-Za-z.]+",
     "any": ".*",
 }
 _SAME = ("uuid", "trace", "runtime_api")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -12,8 +13,8 @@ from typing import Any
 
 Pairs = list[tuple[str, str]]
 
+END = float("inf")
 INVOKE_PATH = "/2015-03-31/functions/function/invocations"
-NEXT_PATHS = ("/2018-06-01/runtime/invocation/next", "/2018-06-01/runtime/restore/next")
 
 
 @dataclass(frozen=True)
@@ -93,8 +94,12 @@ def load_scenarios(directory: Path) -> Iterator[Scenario]:
                 scenario.get("bootstrap_args", []),
                 scenario.get("rie_args", []),
                 [
-                    *add_context([_step(step) for step in scenario["steps"]]),
+                    *add_context(
+                        [_step(step) for step in scenario["steps"]],
+                        re.findall(r"START RequestId: (\S+)", "\n".join(_lines(scenario))),
+                    ),
                     *_process_steps(scenario.get("facts", {})),
+                    Step("rie", END, action="lines", detail="\n".join(_lines(scenario))),
                 ],
             )
 
@@ -134,14 +139,19 @@ def _long(elapsed: float | None) -> float | None:
     return elapsed if elapsed is not None and elapsed > 1000 else None
 
 
+def _lines(scenario: dict[str, Any]) -> list[str]:
+    """The platform's lines in the log."""
+    lines: list[str] = scenario.get("rie_platform_stdout", [])
+    return lines
+
+
 def _process_steps(facts: dict[str, Any]) -> Iterator[Step]:
     """What was seen of processes at the end: their variables and the runtime's arguments."""
-    end = float("inf")
     for actor, variables in (("runtime", "runtime_env"), ("ext:ext-a", "extension_env")):
         if variables in facts:
-            yield Step(actor, end, action="variables", detail=facts[variables])
+            yield Step(actor, END, action="variables", detail=facts[variables])
     if "runtime_argv" in facts:
-        yield Step("runtime", end, action="arguments", detail=str(facts["runtime_argv"][1:]))
+        yield Step("runtime", END, action="arguments", detail=str(facts["runtime_argv"][1:]))
 
 
 def _assumed_end(at: float, response: dict[str, Any]) -> float | None:
@@ -182,21 +192,20 @@ def _whole(body: dict[str, Any]) -> bytes:
 # --- Which exchange belongs to which invocation -------------------------------------------------
 
 
-def add_context(steps: list[Step]) -> list[Step]:
+def add_context(steps: list[Step], started: list[str]) -> list[Step]:
     """Give each exchange of an invocation its facts, texts that rules may ask for and use.
 
     `delivered` (`yes`, `no`), `request_id` and `trace` (placeholders, unless the invoker chose
     them), `type` (of the invoker's content), `outcome` (`response`, `error`, `oversized`, or
     empty: the runtime posted nothing that was accepted), `posted` and `posted_type` (its body and
-    content type).
+    content type). `started` are the ids of the START lines, one for each invocation.
     """
     invokes = [step for step in steps if is_invoke(step)]
-    claimed: set[str] = set()
     found: list[tuple[Step, dict[str, str]]] = []
     for number, invoke in enumerate(invokes):
-        facts = _facts(invoke, number, _delivered(steps, invoke, claimed))
-        claimed.add(facts["request_id"])
-        found.append((invoke, facts | _outcome(steps, invoke, facts["request_id"])))
+        request_id = started[number] if number < len(started) else f"<uuid:invoke{number}>"
+        facts = _facts(invoke, number, request_id, was_delivered=_tells(steps, request_id))
+        found.append((invoke, facts | _outcome(steps, invoke, request_id)))
     return [replace(step, facts=_facts_of(step, found)) for step in steps]
 
 
@@ -204,26 +213,20 @@ def is_invoke(step: Step) -> bool:
     return step.request is not None and step.request.path == INVOKE_PATH
 
 
-def _facts(invoke: Step, number: int, delivered: str | None) -> dict[str, str]:
+def _facts(invoke: Step, number: int, request_id: str, *, was_delivered: bool) -> dict[str, str]:
     assert invoke.request is not None
     headers = dict(invoke.request.headers)
     return {
-        "delivered": "no" if delivered is None else "yes",
-        "request_id": delivered or headers.get("X-Amzn-RequestId", f"<uuid:invoke{number}>"),
+        "delivered": "yes" if was_delivered else "no",
+        "request_id": request_id,
         "trace": headers.get("X-Amzn-Trace-Id", f"<trace:{number}>"),
         "type": headers.get("Content-Type", "application/json"),
     }
 
 
-def _delivered(steps: list[Step], invoke: Step, claimed: set[str]) -> str | None:
-    """The id of the first event that reached a runtime while the invoker waited."""
-    for step in steps:
-        if step.request is None or step.request.path not in NEXT_PATHS:
-            continue
-        request_id = dict(step.expected.headers).get("Lambda-Runtime-Aws-Request-Id")
-        if request_id not in (None, *claimed) and invoke.at <= _end(step) <= _end(invoke):
-            return request_id
-    return None
+def _tells(steps: list[Step], request_id: str) -> bool:
+    """Whether an event with this id reached a runtime."""
+    return any(("Lambda-Runtime-Aws-Request-Id", request_id) in s.expected.headers for s in steps)
 
 
 def _outcome(steps: list[Step], invoke: Step, request_id: str) -> dict[str, str]:
@@ -244,7 +247,7 @@ def _outcome(steps: list[Step], invoke: Step, request_id: str) -> dict[str, str]
 
 
 def _end(step: Step) -> float:
-    return float("inf") if step.completed is None else step.completed
+    return END if step.completed is None else step.completed
 
 
 def _facts_of(step: Step, found: list[tuple[Step, dict[str, str]]]) -> dict[str, str]:

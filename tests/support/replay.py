@@ -62,15 +62,16 @@ class Replay:
             playing.result()
 
     async def play(self) -> None:
-        """All steps, then what must be true at the end."""
+        """All steps, then what must be true at the end: of open calls, and of the log."""
         for step in self.scenario.steps:
+            if step.action == "lines":
+                await self._finish()
             await self._until_due(step)
             self._note_early(step)
             if step.request is None:
                 await self._act(step)
             else:
                 await self._start(step)
-        await self._finish()
 
     def report(self) -> str:
         """What differs, and what rapid-mock said meanwhile."""
@@ -233,7 +234,7 @@ class Replay:
                 step.detail, variables(self, step), self._bindings
             ):
                 self._complain(step, difference)
-        elif step.action in ("observe", "arguments"):
+        elif step.action in ("observe", "arguments", "lines"):
             found = await observe(self, step)
             if not is_about(step.detail, found, self._bindings):
                 self._complain(step, f"saw {found}, expected {step.detail}")
