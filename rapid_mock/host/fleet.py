@@ -135,14 +135,15 @@ class Fleet:
         if number is None:
             return
         availability = _AVAILABILITY.get(standing)
-        if availability is None:
-            del self._numbers[driver]
-            self._start(self._environments.pop(number).close())
-            self._carry_out(self._placement.gone(number))
-        else:
+        if availability is not None:
             decisions = self._placement.changed(number, availability)
             if decisions:
                 self._carry_out(decisions)
+            return
+        if standing is Standing.GONE:
+            del self._numbers[driver]
+            self._start(self._environments.pop(number).close())
+        self._carry_out(self._placement.gone(number))
 
     # --- Placement --------------------------------------------------------------------------
 

@@ -42,12 +42,13 @@ class Phase(Word):
 class Standing(Word):
     """What an environment can do for the next invocation: FREE ones take it, RETURNING ones soon.
 
-    Gone environments are GONE; the others are BUSY.
+    BUSY ones take none now; LEAVING ones, and those that are GONE, never again.
     """
 
     FREE = "free"
     BUSY = "busy"
     RETURNING = "returning"
+    LEAVING = "leaving"
     GONE = "gone"
 
 
@@ -63,6 +64,7 @@ class Stage(Enum):
 RESPONDED, RETURNED = InvocationState.RESPONDED, InvocationState.RETURNED
 COLD, IDLE, INVOKE, GONE = Phase.COLD, Phase.IDLE, Phase.INVOKE, Phase.GONE
 FREE, BUSY, RETURNING = Standing.FREE, Standing.BUSY, Standing.RETURNING
+LEAVING = Standing.LEAVING
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,7 +226,7 @@ class State:
         return True
 
     def standing(self) -> Standing:
-        """An environment under reset returns, one that shuts down for good does not."""
+        """An environment under reset returns, one that shuts down for good leaves."""
         phase = self.phase
         if phase is INVOKE:
             return RETURNING if self.is_answered() else BUSY
@@ -232,7 +234,9 @@ class State:
             return FREE
         if phase is GONE:
             return Standing.GONE
-        return RETURNING if self.stop is not None and self.stop.then is COLD else BUSY
+        if self.stop is None:
+            return BUSY
+        return RETURNING if self.stop.then is COLD else LEAVING
 
     def is_registration_open(self) -> bool:
         """Registration closes when the runtime first asks for its next event."""

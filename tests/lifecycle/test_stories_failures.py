@@ -295,4 +295,4 @@ def test_environment_that_is_reset_is_returning() -> None:
     script.shut_down()
     seen.append(script.environment.standing)
     assert script.phase == "stopping"
-    assert seen == [Standing.BUSY, Standing.RETURNING, Standing.BUSY]
+    assert seen == [Standing.BUSY, Standing.RETURNING, Standing.LEAVING]
