@@ -24,7 +24,7 @@ class Puppet:
     """One process: its control connection, and the connections that it was told to open."""
 
     def __init__(self, port: int, name: str, arguments: list[str]) -> None:
-        self._control = socket.create_connection(("127.0.0.1", port))
+        self._control = _connect("127.0.0.1", port)
         self._wires: dict[int, socket.socket] = {}
         self._api = os.environ["AWS_LAMBDA_RUNTIME_API"]
         signal.signal(signal.SIGTERM, lambda number, _frame: self._tell(b"S", number))
@@ -55,7 +55,7 @@ class Puppet:
         data = self._read(length) or b""
         if kind == b"o":
             host, _, port = self._api.rpartition(":")
-            self._wires[number] = socket.create_connection((host, int(port)))
+            self._wires[number] = _connect(host, int(port))
         elif kind == b"s":
             self._send(number, data)
         elif kind == b"h":
@@ -96,6 +96,13 @@ class Puppet:
 
     def _tell(self, kind: bytes, number: int, data: bytes = b"") -> None:
         self._control.sendall(FRAME.pack(kind, number, len(data)) + data)
+
+
+def _connect(host: str, port: int) -> socket.socket:
+    """A connection on which a small write does not wait for the acknowledgement of the last."""
+    connected = socket.create_connection((host, port))
+    connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return connected
 
 
 if __name__ == "__main__":
