@@ -212,8 +212,10 @@ def test_a_slow_invoker_holds_the_function_back() -> None:
             sent += 1
             assert sent < 100
         assert not flow.resumed.is_set()
-        while not flow.resumed.is_set():
-            assert client.socket.recv(1 << 20)
+        received = 0
+        while received < sent << 20:
+            received += len(client.socket.recv(1 << 20))
+        assert flow.resumed.wait(DEADLINE_SECONDS)
         server.do(lambda: service.answers[0](OK))
 
 
