@@ -46,6 +46,8 @@ def dump(value: object) -> str:
 
     Decimal and bytes are among what it refuses: `plain_json` knows them.
     """
+    if type(value) is str:
+        return quote_big_text(value)
     if type(value) is dict:
         for member in value.values():
             if type(member) is str and len(member) > BIG_TEXT:
@@ -54,17 +56,13 @@ def dump(value: object) -> str:
 
 
 def quote_big_text(text: str) -> str:
-    """Quote a string; a long one that needs no escape in 0.67 ms/MB, not 1.8.
+    """Quote a string; a long one that needs no escape in an eighth of the time.
 
-    Used only when a top-level member is long: for short strings it costs 33 to 75 % more.
+    Used only when a string at the top is long: for short ones it costs 33 to 75 % more.
     """
-    if len(text) <= BIG_TEXT or not text.isascii():
+    if len(text) <= BIG_TEXT or not text.isascii() or any(map(text.__contains__, _ESCAPED)):
         return encode_basestring(text)
-    if '"' not in text and "\\" not in text:
-        raw = text.encode()
-        if len(raw.translate(None, _CONTROLS)) == len(raw):
-            return f'"{text}"'
-    return encode_basestring(text)
+    return f'"{text}"'
 
 
 def _refuse(value: object) -> object:
@@ -73,7 +71,7 @@ def _refuse(value: object) -> object:
 
 _BLANKS = " \t\r\n"
 _FIRST = frozenset('{["-0123456789tfn')
-_CONTROLS = bytes(range(32))
+_ESCAPED = '"\\' + "".join(map(chr, range(32)))
 _scan = make_scanner(_ScannerOptions)  # type: ignore[arg-type]
 # No markers (a cycle ends in RecursionError), default, encoder, indent, key separator,
 # item separator, sort keys, skip keys, allow NaN.
