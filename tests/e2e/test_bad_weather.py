@@ -17,7 +17,7 @@ from tests.support.processes import eventually, is_running
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-TIMEOUT_SECONDS = 0.6
+TIMEOUT_SECONDS = 1.5
 SOURCE = """
 import os, signal
 
