@@ -82,14 +82,31 @@ def test_json_has_no_fault(text: bytes) -> None:
         (b'{\n "a": bad}', "Expecting value: line 2 column 7 (char 8)"),
         (b'{"a":-Infinity}', "-Infinity is not JSON"),
         (b'"\xc3\xa9\xff"', "Invalid UTF-8 byte 0xff (byte 3)"),
-        (b"[" * 5000, "unexpected end of JSON input"),
-        (b"[" * 5000 + b"x", "invalid character 'x' looking for beginning of value"),
     ],
-    ids=["syntax", "constant", "utf-8", "deep", "deep-syntax"],
+    ids=["syntax", "constant", "utf-8"],
 )
 def test_a_fault_is_told_with_its_place(text: bytes, fault: str) -> None:
-    """Whoever wrote the text is told what is wrong, and where to look when it is not too deep."""
+    """Whoever wrote the text is told what is wrong, and where to look."""
     assert find_fault(text) == fault
+
+
+@pytest.mark.parametrize(
+    ("text", "faults"),
+    [
+        (b"[" * 5000, ("unexpected end of JSON input", "Expecting value: line 1 column 5001")),
+        (
+            b"[" * 5000 + b"x",
+            (
+                "invalid character 'x' looking for beginning of value",
+                "Expecting value: line 1 column 5001",
+            ),
+        ),
+    ],
+    ids=["end", "syntax"],
+)
+def test_a_deep_fault_is_told(text: bytes, faults: tuple[str, str]) -> None:
+    """Where `json` does not go that deep (it depends on Python's version) Go's words are used."""
+    assert str(find_fault(text)).startswith(faults)
 
 
 def test_text_is_written_as_go_writes_it() -> None:
