@@ -62,9 +62,10 @@ def process_exited(state: State, event: happened.ProcessExited) -> None:
 
 def exchange_vanished(state: State, event: happened.ExchangeVanished) -> None:
     """A parked poll whose client is gone must not swallow the next event."""
-    if event.exchange in state.polls:
-        state.polls.remove(event.exchange)
-        return
+    for poll in state.polls:
+        if poll.exchange == event.exchange:
+            state.polls.remove(poll)
+            return
     for extension in state.extensions.values():
         if extension.poll == event.exchange:
             extension.poll = None

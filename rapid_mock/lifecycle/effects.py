@@ -36,10 +36,11 @@ class Refused:
 
 @dataclass(slots=True)
 class InvocationDelivered:
-    """The answer to `next`; `deadline_ms` is epoch milliseconds."""
+    """The answer to `next`; `deadline_ms` is epoch milliseconds, `invocation_id` its own id."""
 
     invocation: Invocation
     deadline_ms: int
+    invocation_id: str | None = None
 
 
 @dataclass(slots=True)

@@ -72,5 +72,7 @@ def _overrun(state: State) -> None:
         shutdown.overrun(state)
     elif state.init is not None and not state.running:
         state.fail(diagnosis.timed_out(state, state.init.deadline - state.init.started))
+    elif not state.settings.mode.is_timeout_fatal:
+        shutdown.expire(state)
     else:
         state.fail(diagnosis.timed_out(state, state.settings.timeout))

@@ -105,18 +105,26 @@ class ExchangeVanished:
 
 @dataclass(slots=True)
 class RuntimeNext:
-    """`GET /runtime/invocation/next`."""
+    """`GET /runtime/invocation/next`; `invocation_id` is a fresh UUID for what it will be given.
+
+    None where invocations have no id but that of their request.
+    """
 
     exchange: int
+    invocation_id: str | None = None
 
 
 @dataclass(slots=True)
 class RuntimeResponseBegun:
-    """The head of `POST .../response` was read; `mode` is the response mode header, or None."""
+    """The head of `POST .../response` was read; `mode` is the response mode header, or None.
+
+    `invocation_id` is the id of the delivery that it answers, if it says so.
+    """
 
     exchange: int
     request_id: str
     mode: str | None = None
+    invocation_id: str | None = None
 
 
 @dataclass(slots=True)
@@ -138,13 +146,14 @@ class RuntimeResponseEnded:
 
 @dataclass(slots=True)
 class RuntimeErrorReported:
-    """`POST .../error`: the handler failed."""
+    """`POST .../error`: the handler failed; `invocation_id` as in `RuntimeResponseBegun`."""
 
     exchange: int
     request_id: str
     error_type: str
     payload: object
     content_type: str | None = None
+    invocation_id: str | None = None
 
 
 @dataclass(slots=True)

@@ -77,7 +77,7 @@ def _registration_refusal(
     if extension.may(ExtensionAction.REGISTER):
         return None
     origin, target = extension.state.value, ExtensionAction.REGISTER.value
-    text = transition_text(origin, target, f"extension {event.name}")
+    text = transition_text(state, origin, target, f"extension {event.name}")
     return contract.ERROR_EXTENSION_INVALID_STATE, text
 
 
@@ -87,10 +87,10 @@ def _event_refusal(
     mode = state.settings.mode
     allowed = mode.external_events if external else mode.internal_events
     for name in event.events:
-        if name not in mode.external_events:
-            return contract.ERROR_EXTENSION_INVALID_EVENT_TYPE, f"{name}: ErrorInvalidEventType"
         if name not in allowed:
-            text = f"{name}: ShutdownEventNotSupportedForInternalExtension"
+            text = f"{name}: ErrorInvalidEventType"
+            if not external:
+                text = mode.internal_refusals.get(name, text)
             return contract.ERROR_EXTENSION_INVALID_EVENT_TYPE, text
     return None
 
@@ -128,7 +128,8 @@ def _extension_reported(
 def _refuse_extension(
     state: State, exchange: int, extension: Extension, action: ExtensionAction
 ) -> None:
-    text = transition_text(extension.state.value, action.value, f"extension {extension.identifier}")
+    whom = f"extension {extension.identifier}"
+    text = transition_text(state, extension.state.value, action.value, whom)
     refuse(state, exchange, 403, contract.ERROR_EXTENSION_INVALID_STATE, text)
 
 

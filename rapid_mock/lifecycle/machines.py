@@ -3,8 +3,9 @@
 Start here. Each table says what one party may do: state -> action -> new state. A missing entry
 is a refusal, 403 `InvalidStateTransition` on the wire. RUNTIME and EXTENSION hold facts about a
 process; INVOCATION holds the life of one piece of work. Keeping the two apart makes several
-invocations in one environment a number instead of a second machine. How the parties wait for each
-other is not here: those are the rules in `phases.py`.
+invocations in one environment a number; a runtime that works on several of them at once has tables
+of its own, since its answer ends an invocation and its `next` says nothing about any. How the
+parties wait for each other is not here: those are the rules in `phases.py`.
 
 The names in quotation marks of the refusals ("Started", "RuntimeResponseSentState" ...) are the
 literals of AWS's Runtime Interface Emulator; `wire_state` spells them from both machines.
@@ -39,7 +40,9 @@ class RuntimeAction(Word):
     EXIT = "Absent"
 
 
-RUNTIME: dict[RuntimeState, dict[RuntimeAction, RuntimeState]] = {
+RuntimeTable = dict[RuntimeState, dict[RuntimeAction, RuntimeState]]
+
+RUNTIME: RuntimeTable = {
     RuntimeState.ABSENT: {RuntimeAction.SPAWN: RuntimeState.STARTED},
     RuntimeState.STARTED: {
         RuntimeAction.NEXT: RuntimeState.READY,
@@ -52,6 +55,19 @@ RUNTIME: dict[RuntimeState, dict[RuntimeAction, RuntimeState]] = {
     },
     RuntimeState.INIT_ERROR: {RuntimeAction.EXIT: RuntimeState.ABSENT},
 }
+
+CONCURRENT_RUNTIME: RuntimeTable = {
+    **RUNTIME,
+    RuntimeState.READY: {
+        **RUNTIME[RuntimeState.READY],
+        RuntimeAction.INIT_ERROR: RuntimeState.INIT_ERROR,
+    },
+    RuntimeState.INIT_ERROR: {
+        **RUNTIME[RuntimeState.INIT_ERROR],
+        RuntimeAction.NEXT: RuntimeState.INIT_ERROR,
+    },
+}
+"""One worker may report an init error when others wait for events already, and go on (RIE)."""
 
 
 class InvocationState(Word):
@@ -76,7 +92,9 @@ class InvocationAction(Word):
     FAIL = "fail"
 
 
-INVOCATION: dict[InvocationState, dict[InvocationAction, InvocationState]] = {
+InvocationTable = dict[InvocationState, dict[InvocationAction, InvocationState]]
+
+INVOCATION: InvocationTable = {
     InvocationState.PENDING: {
         InvocationAction.DELIVER: InvocationState.DELIVERED,
         InvocationAction.NEXT: InvocationState.PENDING,
@@ -102,6 +120,26 @@ INVOCATION: dict[InvocationState, dict[InvocationAction, InvocationState]] = {
     },
     InvocationState.FAILED: {InvocationAction.NEXT: InvocationState.FAILED},
 }
+
+CONCURRENT_INVOCATION: InvocationTable = {
+    InvocationState.PENDING: {
+        InvocationAction.DELIVER: InvocationState.DELIVERED,
+        InvocationAction.FAIL: InvocationState.FAILED,
+    },
+    InvocationState.DELIVERED: {
+        InvocationAction.RESPONSE: InvocationState.RESPONDING,
+        InvocationAction.ERROR: InvocationState.RETURNED,
+        InvocationAction.FAIL: InvocationState.FAILED,
+    },
+    InvocationState.RESPONDING: {
+        InvocationAction.RESPONSE_END: InvocationState.RETURNED,
+        InvocationAction.ERROR: InvocationState.RETURNED,
+        InvocationAction.FAIL: InvocationState.FAILED,
+    },
+    InvocationState.RETURNED: {},
+    InvocationState.FAILED: {},
+}
+"""The answer is the end: the worker that gave it may ask for more, or not."""
 
 
 class ExtensionState(Word):

@@ -101,8 +101,13 @@ def end_init(state: State) -> None:
 
 
 def fail_init(state: State) -> None:
-    """A failed init is repeated inside the first invocation; there it fails the invocation."""
+    """A failed init is repeated inside the first invocation; there it fails the invocation.
+
+    Where nothing is repeated, it fails every invocation that waits for it.
+    """
     fault = _found(state.fault)
+    while state.waiting and not state.settings.mode.restarts:
+        begin_invocation(state)
     state.effects.extend(report.init_done(state, _found(state.init), fault))
     state.init = None
     if state.running or not state.waiting:
@@ -148,9 +153,10 @@ def deliver(state: State) -> None:
         if contract.EVENT_INVOKE in extension.events:
             state.deliver(extension, _invoke_event(running))
     running.step(InvocationAction.DELIVER)
-    state.effects.append(
-        Reply(state.polls.popleft(), InvocationDelivered(invocation, running.deadline_ms))
-    )
+    poll = state.polls.popleft()
+    running.invocation_id = poll.invocation_id
+    message = InvocationDelivered(invocation, running.deadline_ms, poll.invocation_id)
+    state.effects.append(Reply(poll.exchange, message))
 
 
 def _invoke_event(running: Running) -> InvokeEvent:

@@ -14,8 +14,6 @@ def refuse(state: State, exchange: int, status: int, error_type: str, message: s
     state.effects.append(Reply(exchange, Refused(status, error_type, message)))
 
 
-def transition_text(origin: str, target: str, whom: str) -> str:
-    return (
-        f"State transition from {origin} to {target} failed for {whom}. "
-        "Error: State transition is not allowed"
-    )
+def transition_text(state: State, origin: str, target: str, whom: str) -> str:
+    reason = state.settings.mode.not_allowed
+    return f"State transition from {origin} to {target} failed for {whom}. Error: {reason}"

@@ -11,7 +11,6 @@ from rapid_mock.lifecycle import report
 from rapid_mock.lifecycle.effects import Accepted, Answer, InvocationDelivered, Outcome, Reply
 from rapid_mock.lifecycle.events import Ending
 from rapid_mock.lifecycle.machines import (
-    RUNTIME,
     InvocationAction,
     InvocationState,
     RuntimeAction,
@@ -26,11 +25,13 @@ ACCEPTED = Accepted()
 NEXT, RESPONSE = InvocationAction.NEXT, InvocationAction.RESPONSE
 RESPONSE_END, ERROR = InvocationAction.RESPONSE_END, InvocationAction.ERROR
 DELIVERED, RESPONDED = InvocationState.DELIVERED, InvocationState.RESPONDED
+RETURNED, FAILED = InvocationState.RETURNED, InvocationState.FAILED
 
 
 def runtime_next(state: State, event: happened.RuntimeNext) -> None:
-    running = state.current
-    after = RUNTIME[state.runtime].get(RuntimeAction.NEXT)
+    mode = state.settings.mode
+    running = state.current if mode.is_serial else None
+    after = mode.runtime[state.runtime].get(RuntimeAction.NEXT)
     if after is None or (running is not None and not running.may(NEXT)):
         _refuse_transition(state, event.exchange, running, RuntimeAction.NEXT.value)
         return
@@ -43,17 +44,16 @@ def runtime_next(state: State, event: happened.RuntimeNext) -> None:
             state.effects.append(Reply(event.exchange, message))
             return
         if before is RESPONDED:
-            running.runtime_done = state.now.monotonic
-            state.effects.append(report.runtime_done(running, None, running.runtime_done))
-    state.polls.append(event.exchange)
+            _runtime_is_done(state, running)
+    state.polls.append(event)
 
 
 def runtime_response_begun(state: State, event: happened.RuntimeResponseBegun) -> None:
-    running = _identified(state, event.exchange, event.request_id)
+    running = _identified(state, event.exchange, event.request_id, event.invocation_id)
     if running is None:
         return
     if not running.attempt(RESPONSE):
-        _refuse_transition(state, event.exchange, running, RESPONSE.value)
+        _refuse_out_of_turn(state, event.exchange, running, RESPONSE.value)
         return
     if event.mode not in (None, contract.RESPONSE_MODE_STREAMING):
         running.step(RESPONSE_END)
@@ -93,11 +93,11 @@ def runtime_response_ended(state: State, event: happened.RuntimeResponseEnded) -
 
 
 def runtime_error_reported(state: State, event: happened.RuntimeErrorReported) -> None:
-    running = _identified(state, event.exchange, event.request_id)
+    running = _identified(state, event.exchange, event.request_id, event.invocation_id)
     if running is None:
         return
     if not running.attempt(ERROR):
-        _refuse_transition(state, event.exchange, running, ERROR.value)
+        _refuse_out_of_turn(state, event.exchange, running, ERROR.value)
         return
     state.effects.append(Reply(event.exchange, ACCEPTED))
     _answer(
@@ -109,7 +109,7 @@ def runtime_error_reported(state: State, event: happened.RuntimeErrorReported) -
 
 def runtime_init_failed(state: State, event: happened.RuntimeInitFailed) -> None:
     """Nothing ends yet: the init fails when the process exits, or at its deadline."""
-    if RuntimeAction.INIT_ERROR not in RUNTIME[state.runtime]:
+    if RuntimeAction.INIT_ERROR not in state.settings.mode.runtime[state.runtime]:
         _refuse_transition(state, event.exchange, state.current, RuntimeAction.INIT_ERROR.value)
         return
     state.step_runtime(RuntimeAction.INIT_ERROR)
@@ -117,23 +117,58 @@ def runtime_init_failed(state: State, event: happened.RuntimeInitFailed) -> None
     state.effects.append(Reply(event.exchange, ACCEPTED))
 
 
-def _identified(state: State, exchange: int, request_id: str) -> Running | None:
+def _identified(
+    state: State, exchange: int, request_id: str, invocation_id: str | None = None
+) -> Running | None:
+    """The open invocation that a call is about; otherwise the call is refused.
+
+    The answer to another delivery than the last one is late: its own has timed out.
+    """
     running = state.running.get(request_id)
-    if running is None or running.state is InvocationState.FAILED:
-        refuse(state, exchange, 400, contract.ERROR_INVALID_REQUEST_ID, "Invalid request ID")
+    if running is None or running.state is FAILED:
+        if request_id in state.overdue:
+            state.overdue.remove(request_id)
+            _refuse_late(state, exchange)
+        else:
+            _refuse_id(state, exchange)
+        return None
+    if running.invocation_id is not None and invocation_id not in (None, running.invocation_id):
+        _refuse_late(state, exchange)
         return None
     return running
 
 
+def _refuse_id(state: State, exchange: int) -> None:
+    refuse(state, exchange, 400, contract.ERROR_INVALID_REQUEST_ID, "Invalid request ID")
+
+
+def _refuse_late(state: State, exchange: int) -> None:
+    refuse(state, exchange, 410, contract.ERROR_INVOKE_TIMEOUT, "Invoke timeout")
+
+
+def _refuse_out_of_turn(state: State, exchange: int, running: Running, target: str) -> None:
+    if state.settings.mode.is_serial:
+        _refuse_transition(state, exchange, running, target)
+    else:
+        _refuse_id(state, exchange)
+
+
 def _refuse_transition(state: State, exchange: int, running: Running | None, target: str) -> None:
     origin = wire_state(state.runtime, running.state if running else None)
-    text = transition_text(origin, target, "runtime")
+    text = transition_text(state, origin, target, "runtime")
     refuse(state, exchange, 403, contract.ERROR_INVALID_STATE_TRANSITION, text)
 
 
 def _answer(state: State, running: Running, outcome: Outcome) -> None:
     running.outcome = outcome
     state.effects.append(Answer(running.invocation.request_id, outcome))
+    if running.state is RETURNED:
+        _runtime_is_done(state, running)
+
+
+def _runtime_is_done(state: State, running: Running) -> None:
+    running.runtime_done = state.now.monotonic
+    state.effects.append(report.runtime_done(running, None, running.runtime_done))
 
 
 def _posted_outcome(event: happened.RuntimeResponseEnded) -> Outcome:

@@ -33,7 +33,7 @@ SHUT_DOWN = Fault(
 def begin_stop(state: State, reason: str, then: Phase) -> None:
     """Fail what is running, then end all processes within the budget; `then` is COLD or GONE."""
     fault, state.fault = state.fault or SHUT_DOWN, None
-    then = Phase.GONE if state.leaving else then
+    then = then if state.settings.mode.restarts and not state.leaving else Phase.GONE
     now = state.now
     budget = _budget_seconds(state)
     has_externals = any(extension.identifier for extension in state.externals)
@@ -100,9 +100,26 @@ def end_stop(state: State) -> None:
     state.running.clear()
     state.extensions.clear()
     state.polls.clear()
+    state.overdue.clear()
     state.runtime, state.runtime_process = RuntimeState.ABSENT, None
     state.phase = _stop(state).then
     state.stop = state.init_error = state.init_ms = None
+
+
+def expire(state: State) -> None:
+    """Fail the invocations whose time is over, and nothing else; late answers will be told so."""
+    due = [r for r in state.running.values() if r.deadline <= state.now.monotonic]
+    for running in due:
+        fault = diagnosis.timed_out(state, state.settings.timeout)
+        state.effects.append(Explain(fault.sentence, fault.process))
+        _fail(state, running, fault)
+        state.effects.append(Drain())
+        _finish(state, running)
+        request_id = running.invocation.request_id
+        del state.running[request_id]
+        state.overdue.append(request_id)
+    if not state.running:
+        state.phase = Phase.IDLE
 
 
 def refuse_waiting(state: State) -> None:

@@ -12,15 +12,14 @@ from enum import Enum
 
 from lambda_runtime import contract
 from rapid_mock.lifecycle.effects import Effect, InvokeEvent, Outcome, Reply, ShutdownEvent
-from rapid_mock.lifecycle.events import Invocation, Now
+from rapid_mock.lifecycle.events import Invocation, Now, RuntimeNext
 from rapid_mock.lifecycle.machines import (
     EXTENSION,
-    INVOCATION,
-    RUNTIME,
     ExtensionAction,
     ExtensionState,
     InvocationAction,
     InvocationState,
+    InvocationTable,
     RuntimeAction,
     RuntimeState,
     Word,
@@ -65,6 +64,9 @@ RESPONDED, RETURNED = InvocationState.RESPONDED, InvocationState.RETURNED
 COLD, IDLE, INVOKE, GONE = Phase.COLD, Phase.IDLE, Phase.INVOKE, Phase.GONE
 FREE, BUSY, RETURNING = Standing.FREE, Standing.BUSY, Standing.RETURNING
 LEAVING = Standing.LEAVING
+
+OVERDUE_KEPT = 1000
+"""How many ids of timed-out invocations are remembered for the answers that may still come."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,26 +120,32 @@ class Fault:
 
 @dataclass(slots=True)
 class Running:
-    """An invocation that has begun; `outcome` is what the invoker gets, `fault` what ended it."""
+    """An invocation that has begun; `outcome` is what the invoker gets, `fault` what ended it.
+
+    `table` says what it may do; `invocation_id` is the id of its delivery, where deliveries have
+    one.
+    """
 
     invocation: Invocation
     started: float
     deadline: float
     deadline_ms: int
+    table: InvocationTable
     state: InvocationState = InvocationState.PENDING
     outcome: Outcome | None = None
     fault: Fault | None = None
     runtime_done: float | None = None
+    invocation_id: str | None = None
 
     def may(self, action: InvocationAction) -> bool:
-        return action in INVOCATION[self.state]
+        return action in self.table[self.state]
 
     def step(self, action: InvocationAction) -> None:
-        self.state = INVOCATION[self.state][action]
+        self.state = self.table[self.state][action]
 
     def attempt(self, action: InvocationAction) -> bool:
         """Take a step if the table has it; False is a refusal."""
-        after = INVOCATION[self.state].get(action)
+        after = self.table[self.state].get(action)
         if after is None:
             return False
         self.state = after
@@ -176,10 +184,11 @@ class State:
     processes: int = 0
     runtime: RuntimeState = RuntimeState.ABSENT
     runtime_process: int | None = None
-    polls: deque[int] = field(default_factory=deque)
+    polls: deque[RuntimeNext] = field(default_factory=deque)
     extensions: dict[str, Extension] = field(default_factory=dict)
     waiting: deque[Invocation] = field(default_factory=deque)
     running: dict[str, Running] = field(default_factory=dict)
+    overdue: deque[str] = field(default_factory=lambda: deque(maxlen=OVERDUE_KEPT))
     next_init_phase: str = contract.PHASE_INIT
     init: InitRun | None = None
     init_ms: float | None = None
@@ -199,11 +208,11 @@ class State:
             self.fault = fault
 
     def step_runtime(self, action: RuntimeAction) -> None:
-        self.runtime = RUNTIME[self.runtime][action]
+        self.runtime = self.settings.mode.runtime[self.runtime][action]
 
     @property
     def current(self) -> Running | None:
-        """The invocation a classic runtime is busy with: the one that is open."""
+        """The oldest open invocation: the one that a serial runtime is busy with."""
         for running in self.running.values():
             return running
         return None
@@ -229,13 +238,16 @@ class State:
         """An environment under reset returns, one that shuts down for good leaves."""
         phase = self.phase
         if phase is INVOKE:
+            if len(self.running) < self.settings.mode.concurrency:
+                return FREE
             return RETURNING if self.is_answered() else BUSY
         if phase is IDLE or phase is COLD:
             return FREE
         if phase is GONE:
             return Standing.GONE
         if self.stop is None:
-            return BUSY
+            taken = len(self.running) + len(self.waiting)
+            return FREE if taken < self.settings.mode.concurrency else BUSY
         return RETURNING if self.stop.then is COLD else LEAVING
 
     def is_registration_open(self) -> bool:
@@ -258,7 +270,8 @@ class State:
         started, wall = self.now
         timeout = self.settings.timeout
         deadline_ms = int((wall + timeout) * 1000)
-        running = Running(invocation, started, started + timeout, deadline_ms)
+        table = self.settings.mode.invocation
+        running = Running(invocation, started, started + timeout, deadline_ms, table)
         self.running[invocation.request_id] = running
         return running
 
