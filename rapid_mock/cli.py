@@ -82,8 +82,14 @@ def _shared_options() -> argparse.ArgumentParser:
     add("--no-timeout", action="store_true", help="let nothing time out (for debuggers)")
     add("--memory", type=int, default=128, metavar="MB", help="memory size")
     add("--env", action="append", default=[], metavar="K=V", help="an environment variable")
-    add("--log-format", choices=("text", "json"), default="text", help="format of the logs")
+    add("--log-format", choices=("text", "json"), help="format of the logs (default: text)")
     add("--concurrency", type=int, default=10, metavar="N", help="most environments at once")
+    add(
+        "--max-concurrency",
+        type=int,
+        metavar="N",
+        help="Lambda Managed Instances: N invocations at once in each environment",
+    )
     credentials = shared.add_mutually_exclusive_group()
     credentials.add_argument("--profile", metavar="NAME", help="hand on this AWS profile's keys")
     credentials.add_argument(

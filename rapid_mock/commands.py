@@ -164,6 +164,7 @@ def _define(arguments: argparse.Namespace, package: RuntimePackage) -> FunctionD
         python=arguments.python,
         log_format=arguments.log_format,
         concurrency=arguments.concurrency,
+        max_concurrency=arguments.max_concurrency,
         credentials=_credentials(arguments),
     )
     return define_function(arguments.name, options, package)

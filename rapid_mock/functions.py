@@ -33,8 +33,9 @@ class FunctionOptions:
     environment: Mapping[str, str] = field(default_factory=dict, repr=False)
     runtime: Sequence[str] | None = None
     python: str | Path | None = None
-    log_format: str = "text"
+    log_format: str | None = None
     concurrency: int = 10
+    max_concurrency: int | None = None
     credentials: Mapping[str, str] | None = field(default=None, repr=False)
 
 
@@ -44,14 +45,15 @@ def define_function(
     """Check and resolve; raises SetupError, one sentence that names what is wrong."""
     _check(options)
     directory = str(Path(options.code).resolve())
-    timeout = UNLIMITED_SECONDS if options.timeout is None else options.timeout
     settings = FunctionSettings(
         name,
         directory,
         handler=options.handler,
         memory_mb=options.memory,
-        timeout_seconds=timeout,
-        log_format=LOG_FORMATS[options.log_format],
+        timeout_seconds=_timeout_seconds(options),
+        log_format=LOG_FORMATS[_log_format(options)],
+        initialization_type=_initialization_type(options),
+        max_concurrency=options.max_concurrency,
     )
     launch = runtime_launch(
         options.handler,
@@ -69,10 +71,32 @@ def define_function(
         environment=dict(options.environment),
         credentials=options.credentials,
         concurrency=options.concurrency,
-        init_timeout_seconds=(
-            UNLIMITED_SECONDS if options.timeout is None else contract.INIT_TIMEOUT_SECONDS
-        ),
+        init_timeout_seconds=_init_timeout_seconds(options),
     )
+
+
+def _timeout_seconds(options: FunctionOptions) -> float:
+    return UNLIMITED_SECONDS if options.timeout is None else options.timeout
+
+
+def _init_timeout_seconds(options: FunctionOptions) -> float:
+    """Managed instances have the function timeout, or 130 s where that is longer."""
+    if options.timeout is None:
+        return UNLIMITED_SECONDS
+    if options.max_concurrency is None:
+        return contract.INIT_TIMEOUT_SECONDS
+    return max(contract.MANAGED_INIT_TIMEOUT_SECONDS, options.timeout)
+
+
+def _initialization_type(options: FunctionOptions) -> str:
+    if options.max_concurrency is None:
+        return contract.INITIALIZATION_ON_DEMAND
+    return contract.INITIALIZATION_MANAGED_INSTANCES
+
+
+def _log_format(options: FunctionOptions) -> str:
+    """Text unless asked for; managed instances have only JSON to begin with."""
+    return options.log_format or ("text" if options.max_concurrency is None else "json")
 
 
 def _check(options: FunctionOptions) -> None:
@@ -84,9 +108,11 @@ def _check(options: FunctionOptions) -> None:
         raise SetupError("the timeout must be more than 0 seconds")
     if options.concurrency < 1:
         raise SetupError("the concurrency must be at least 1")
+    if options.max_concurrency is not None and options.max_concurrency < 1:
+        raise SetupError("the maximum concurrency of an environment must be at least 1")
     if options.memory < 1:
         raise SetupError("the memory size must be at least 1 MB")
-    if options.log_format not in LOG_FORMATS:
+    if _log_format(options) not in LOG_FORMATS:
         raise SetupError(f"the log format is text or json, not {options.log_format}")
     try:
         check_names(options.environment)

@@ -141,8 +141,9 @@ class LocalLambda:
         environment: Mapping[str, str] | None = None,
         runtime: Sequence[str] | None = None,
         python: str | Path | None = None,
-        log_format: str = "text",
+        log_format: str | None = None,
         concurrency: int = 10,
+        max_concurrency: int | None = None,
         credentials: Mapping[str, str] | None = None,
     ) -> Function:
         """Create a function from a local directory.
@@ -150,7 +151,9 @@ class LocalLambda:
         `timeout` in seconds (None: unlimited, for debuggers), `memory` in MB; `runtime` is a
         command to start instead of `PYTHON -m lambda_runtime HANDLER`, in the code directory;
         `extensions` are executables or directories of them; `log_format` is `text` or `json`;
-        `concurrency` the most environments at once; `credentials` by variable name (None: dummies).
+        `concurrency` the most environments at once; `max_concurrency` makes them environments of
+        Lambda Managed Instances, with that many invocations at once in each (and `json` logs
+        unless said otherwise); `credentials` by variable name (None: dummies).
         Raises SetupError for what cannot be, such as a missing directory or a taken name.
         """
         options = FunctionOptions(
@@ -164,6 +167,7 @@ class LocalLambda:
             python=python,
             log_format=log_format,
             concurrency=concurrency,
+            max_concurrency=max_concurrency,
             credentials=credentials,
         )
         definition = define_function(name, options, self._package)

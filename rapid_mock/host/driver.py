@@ -79,6 +79,7 @@ class EnvironmentDriver:
         self._timer_due = 0.0
         self._sampled = float("-inf")
         self._log = bytearray()
+        self._log_starts: dict[str, int] = {}
         self._unprinted = b""
         self._now = clock.now()
         self._perform: dict[type, Callable[[Any], None]] = {
@@ -185,16 +186,23 @@ class EnvironmentDriver:
         self._observer.answered(effect.request_id, effect.outcome)
 
     def _finish(self, effect: order.Finish) -> None:
-        self._observer.finished(effect.request_id, effect.report, bytes(self._log))
+        start = self._log_starts.pop(effect.request_id)
+        self._observer.finished(effect.request_id, effect.report, bytes(self._log[start:]))
 
     def _emit(self, effect: order.Emit) -> None:
         if effect.type == contract.PLATFORM_START:
-            self._log.clear()
-            self._supervisor.forget_output()
+            self._begin_log(str(effect.record["requestId"]))
         text = self._render(effect, self._now.wall)
         if text is not None:
             line = text.encode("utf-8", "backslashreplace")
             self._write(b"\n" + line if self._log and self._log[-1] != _NEWLINE else line)
+
+    def _begin_log(self, request_id: str) -> None:
+        """An invocation's log begins here, with what others at work print meanwhile."""
+        if not self._log_starts:
+            self._log.clear()
+            self._supervisor.forget_output()
+        self._log_starts[request_id] = len(self._log)
 
     def _drain(self, _effect: order.Drain) -> None:
         self._supervisor.drain()
@@ -228,8 +236,11 @@ class EnvironmentDriver:
 
     def _write(self, data: bytes) -> None:
         self._log += data
-        if len(self._log) > LOG_LIMIT_BYTES:
-            del self._log[:-LOG_LIMIT_BYTES]
+        excess = len(self._log) - LOG_LIMIT_BYTES
+        if excess > 0:
+            del self._log[:excess]
+            for request_id, start in self._log_starts.items():
+                self._log_starts[request_id] = max(0, start - excess)
         self._unprinted += data
 
     def _print(self) -> None:

@@ -6,7 +6,7 @@ import os
 import secrets
 import sys
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -25,10 +25,11 @@ from rapid_mock.host.watchdog import Watchdog
 from rapid_mock.http.extensions_api import add_extensions_api
 from rapid_mock.http.metadata_api import add_metadata_api
 from rapid_mock.http.router import Router
-from rapid_mock.http.runtime_api import add_runtime_api
+from rapid_mock.http.runtime_api import add_runtime_api, no_invocation_id
 from rapid_mock.http.server import HttpServer
 from rapid_mock.http.telemetry_api import add_telemetry_api
 from rapid_mock.lifecycle.effects import ProcessKind, Spawn
+from rapid_mock.lifecycle.modes import CLASSIC, Mode, managed_instances
 from rapid_mock.lifecycle.state import Settings
 
 
@@ -96,8 +97,9 @@ async def open_environment(
     host, port = server.address
     log_stream = _log_stream(definition.settings.version)
     token = str(uuid.uuid4())
+    settings = _lifecycle_settings(definition)
     driver = EnvironmentDriver(
-        _lifecycle_settings(definition),
+        settings,
         launch=lambda spawn: definition.launch(spawn, f"{host}:{port}", log_stream, token),
         clock=clock,
         console=console,
@@ -105,7 +107,7 @@ async def open_environment(
         watchdog=watchdog,
         log_format=definition.settings.log_format,
     )
-    add_runtime_api(router, driver)
+    add_runtime_api(router, driver, _invocation_ids(settings.mode))
     add_extensions_api(router, driver)
     add_telemetry_api(router, driver)
     add_metadata_api(router, token)
@@ -124,7 +126,21 @@ def _lifecycle_settings(definition: FunctionDefinition) -> Settings:
         init_timeout=definition.init_timeout_seconds,
         account_id=definition.account,
         initialization_type=function.initialization_type,
+        mode=_mode(function),
     )
+
+
+def _mode(function: FunctionSettings) -> Mode:
+    concurrency = function.max_concurrency
+    return CLASSIC if concurrency is None else managed_instances(concurrency)
+
+
+def _invocation_ids(mode: Mode) -> Callable[[], str | None]:
+    return _new_uuid if mode.has_invocation_ids else no_invocation_id
+
+
+def _new_uuid() -> str:
+    return str(uuid.uuid4())
 
 
 def _log_stream(version: str) -> str:

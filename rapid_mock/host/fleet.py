@@ -58,6 +58,7 @@ class Pending:
     on_report: Callable[[Report], None] | None = None
     open_stream: Callable[[str], ChunkTaker] | None = None
     outcome: Outcome | None = None
+    environment: int = 0
 
 
 class Fleet:
@@ -70,13 +71,15 @@ class Fleet:
         limit: int,
         clock: Clock,
         open_environment: Callable[[Fleet], Coroutine[Any, Any, RunningEnvironment]],
+        room: int = 1,
     ) -> None:
         self._version = version
         self._clock = clock
         self._open_environment = open_environment
-        self._placement = Placement(limit)
+        self._placement = Placement(limit, room=room)
         self._pending: dict[str, Pending] = {}
         self._environments: dict[int, RunningEnvironment] = {}
+        self._opening: dict[int, list[str]] = {}
         self._numbers: dict[Driver, int] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._timer: Cancellable | None = None
@@ -125,6 +128,7 @@ class Fleet:
 
     def finished(self, request_id: str, report: Report, log: bytes) -> None:
         pending = self._pending.pop(request_id)
+        self._placement.finished(pending.environment)
         if pending.on_report is not None:
             pending.on_report(report)
         if pending.wait_for_report and pending.outcome is not None:
@@ -152,7 +156,8 @@ class Fleet:
             if isinstance(decision, Throttle):
                 self._refuse(decision.request_id, _throttled())
             elif isinstance(decision, Launch):
-                self._start(self._launch(decision))
+                self._opening[decision.environment] = [decision.request_id]
+                self._start(self._launch(decision.environment))
             else:
                 self._assign(decision)
         deadline = self._placement.deadline
@@ -164,19 +169,28 @@ class Fleet:
         self._carry_out(self._placement.handle_timeout(self._clock.now().monotonic))
 
     def _assign(self, decision: Assign) -> None:
-        invocation = self._pending[decision.request_id].invocation
-        self._environments[decision.environment].driver.dispatch(InvokeArrived(invocation))
+        number = decision.environment
+        environment = self._environments.get(number)
+        if environment is None:
+            self._opening[number].append(decision.request_id)
+            return
+        pending = self._pending[decision.request_id]
+        pending.environment = number
+        environment.driver.dispatch(InvokeArrived(pending.invocation))
 
-    async def _launch(self, decision: Launch) -> None:
+    async def _launch(self, number: int) -> None:
+        """Open an environment and give it the invocations that have come for it meanwhile."""
         try:
             environment = await self._open_environment(self)
         except (OSError, ServiceError) as failure:
-            self._refuse(decision.request_id, ServiceError(str(failure)))
-            self._carry_out(self._placement.gone(decision.environment))
+            for request_id in self._opening.pop(number):
+                self._refuse(request_id, ServiceError(str(failure)))
+            self._carry_out(self._placement.gone(number))
             return
-        self._environments[decision.environment] = environment
-        self._numbers[environment.driver] = decision.environment
-        self._assign(Assign(decision.request_id, decision.environment))
+        self._environments[number] = environment
+        self._numbers[environment.driver] = number
+        for request_id in self._opening.pop(number):
+            self._assign(Assign(request_id, number))
 
     def _refuse(self, request_id: str, error: ServiceError) -> None:
         self._pending.pop(request_id).on_answer(error)

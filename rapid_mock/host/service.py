@@ -58,6 +58,7 @@ class LambdaService:
             limit=definition.concurrency,
             clock=self._clock,
             open_environment=open_one,
+            room=definition.settings.max_concurrency or 1,
         )
         self._functions[name] = (definition, fleet)
 

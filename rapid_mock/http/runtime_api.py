@@ -6,6 +6,7 @@ Emulator sends them. `restore/*` and the credentials exist with SnapStart only: 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import cast
 
 from lambda_runtime import contract
@@ -20,11 +21,23 @@ from rapid_mock.lifecycle.effects import InvocationDelivered, Message
 from rapid_mock.lifecycle.events import RuntimeErrorReported, RuntimeInitFailed, RuntimeNext
 
 _ERROR_TYPE = contract.HEADER_ERROR_TYPE.lower()
+_INVOCATION_ID = contract.HEADER_INVOCATION_ID.lower()
 
 
-def add_runtime_api(router: Router, dispatch: Dispatch) -> None:
-    """Serve `next`, `response`, `error`, `init/error` and `ping` of one environment."""
-    api = _RuntimeApi(dispatch)
+def no_invocation_id() -> None:
+    """Deliveries have no id of their own but on managed instances."""
+
+
+def add_runtime_api(
+    router: Router,
+    dispatch: Dispatch,
+    new_invocation_id: Callable[[], str | None] = no_invocation_id,
+) -> None:
+    """Serve `next`, `response`, `error`, `init/error` and `ping` of one environment.
+
+    `new_invocation_id` gives the id of a delivery; None where deliveries have none.
+    """
+    api = _RuntimeApi(dispatch, new_invocation_id)
     for operation, endpoint in (
         (contract.RUNTIME_NEXT, Call(api.next)),
         (contract.RUNTIME_RESPONSE, RuntimeResponse(dispatch)),
@@ -36,12 +49,13 @@ def add_runtime_api(router: Router, dispatch: Dispatch) -> None:
 
 
 class _RuntimeApi:
-    def __init__(self, dispatch: Dispatch) -> None:
+    def __init__(self, dispatch: Dispatch, new_invocation_id: Callable[[], str | None]) -> None:
         self._dispatch = dispatch
+        self._new_invocation_id = new_invocation_id
 
     def next(self, exchange: Exchange, _body: bytes) -> None:
         number = open_poll(self._dispatch, exchange, _deliver)
-        self._dispatch.dispatch(RuntimeNext(number))
+        self._dispatch.dispatch(RuntimeNext(number, self._new_invocation_id()))
 
     def error(self, exchange: Exchange, body: bytes) -> None:
         headers = exchange.request.headers
@@ -53,6 +67,7 @@ class _RuntimeApi:
                 _error_type(headers),
                 payload,
                 content_type,
+                headers.get(_INVOCATION_ID),
             )
         )
 
@@ -87,6 +102,8 @@ def _deliver(exchange: Exchange, message: Message) -> None:
     if invocation.cognito_identity:
         headers.append((contract.HEADER_COGNITO_IDENTITY, invocation.cognito_identity))
     headers.append((contract.HEADER_DEADLINE_MS, str(message.deadline_ms)))
+    if message.invocation_id:
+        headers.append((contract.HEADER_INVOCATION_ID, message.invocation_id))
     headers.append((contract.HEADER_INVOKED_FUNCTION_ARN, invocation.function_arn))
     if invocation.trace_id:
         headers.append((contract.HEADER_TRACE_ID, invocation.trace_id))

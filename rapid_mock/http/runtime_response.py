@@ -22,6 +22,7 @@ from rapid_mock.service.requests import ChunkTaker
 _RESPONSE_MODE = contract.HEADER_RESPONSE_MODE.lower()
 _ERROR_TYPE = contract.HEADER_ERROR_TYPE.lower()
 _ERROR_BODY = contract.HEADER_ERROR_BODY.lower()
+_INVOCATION_ID = contract.HEADER_INVOCATION_ID.lower()
 
 
 class RuntimeResponse:
@@ -38,7 +39,8 @@ class RuntimeResponse:
         request_id = exchange.request.params["request_id"]
         number = open_call(self._dispatch, exchange)
         mode = headers.get(_RESPONSE_MODE) or None
-        self._dispatch.dispatch(RuntimeResponseBegun(number, request_id, mode))
+        invocation_id = headers.get(_INVOCATION_ID)
+        self._dispatch.dispatch(RuntimeResponseBegun(number, request_id, mode, invocation_id))
         if not self._dispatch.is_open(number):
             return None
         content_type = headers.get("content-type")

@@ -50,17 +50,27 @@ class Throttle:
 Decision = Assign | Launch | Throttle
 
 
+@dataclass(slots=True)
+class _Place:
+    """An environment as placement sees it; `load`: invocations given to it and not finished."""
+
+    availability: Availability
+    load: int
+
+
 class Placement:
     """The environments of one function and the invocations waiting for one; no I/O.
 
     `limit`: most environments at once. `patience`: seconds an invocation waits for an environment
-    that has answered but not yet asked for its next event, before another is started.
+    that has answered but not yet asked for its next event, before another is started. `room`: how
+    many invocations an environment takes at once, also while it is being started.
     """
 
-    def __init__(self, limit: int, patience: float = 0.1) -> None:
+    def __init__(self, limit: int, patience: float = 0.1, room: int = 1) -> None:
         self._limit = limit
         self._patience = patience
-        self._environments: dict[int, Availability] = {}
+        self._room = room
+        self._environments: dict[int, _Place] = {}
         self._idle: list[int] = []
         self._queue: deque[tuple[str, float]] = deque()
         self._launched = 0
@@ -69,28 +79,34 @@ class Placement:
         """Place one invocation; no decision means that it waits until `deadline`."""
         if self._idle and not self._queue:
             return [self._assign(request_id)]
-        if self._count(RETURNING) + len(self._idle) > len(self._queue):
+        if self._prospects() > len(self._queue):
             self._queue.append((request_id, now + self._patience))
             return self._serve()
         return [self._launch_or_throttle(request_id)]
 
     def changed(self, environment: int, availability: Availability) -> list[Decision]:
-        """An environment became busy, returning or idle."""
-        before = self._environments.get(environment)
-        if before is None or before is availability:
+        """An environment became busy, returning or idle, or said so again after its work."""
+        place = self._environments.get(environment)
+        if place is None:
             return []
-        if before is IDLE:
-            self._idle.remove(environment)
-        self._environments[environment] = availability
-        if availability is IDLE:
-            self._idle.append(environment)
-        return self._serve()
+        if place.availability is not availability:
+            place.availability = availability
+            self._sort(environment, place)
+        return self._serve() if self._queue else []
+
+    def finished(self, environment: int) -> None:
+        """An invocation is over; `changed` follows, and with it whoever waits has a chance."""
+        place = self._environments.get(environment)
+        if place is not None:
+            place.load -= 1
+            self._sort(environment, place)
 
     def gone(self, environment: int) -> list[Decision]:
         """An environment has ended; whoever waited for it may get a new one at once."""
-        if self._environments.pop(environment, None) is IDLE:
+        self._environments.pop(environment, None)
+        if environment in self._idle:
             self._idle.remove(environment)
-        hopeful = self._count(RETURNING) + len(self._idle)
+        hopeful = self._prospects()
         decisions: list[Decision] = []
         while len(self._queue) > hopeful:
             decisions.append(self._launch_or_throttle(self._queue.pop()[0]))
@@ -115,16 +131,34 @@ class Placement:
         return decisions
 
     def _assign(self, request_id: str) -> Decision:
-        environment = self._idle.pop()
-        self._environments[environment] = BUSY
+        environment = self._idle[-1]
+        place = self._environments[environment]
+        place.load += 1
+        self._sort(environment, place)
         return Assign(request_id, environment)
 
     def _launch_or_throttle(self, request_id: str) -> Decision:
+        if self._idle:
+            return self._assign(request_id)
         if len(self._environments) >= self._limit:
             return Throttle(request_id)
         self._launched += 1
-        self._environments[self._launched] = BUSY
+        place = self._environments[self._launched] = _Place(IDLE, load=1)
+        self._sort(self._launched, place)
         return Launch(request_id, self._launched)
 
-    def _count(self, availability: Availability) -> int:
-        return sum(1 for each in self._environments.values() if each is availability)
+    def _sort(self, environment: int, place: _Place) -> None:
+        """Keep the idle ones apart: those that take an invocation now, the last used at the end."""
+        is_idle = place.availability is IDLE and place.load < self._room
+        if is_idle and environment not in self._idle:
+            self._idle.append(environment)
+        elif not is_idle and environment in self._idle:
+            self._idle.remove(environment)
+
+    def _prospects(self) -> int:
+        """How many invocations those that are idle, or return soon, will take."""
+        return sum(
+            self._room if place.availability is RETURNING else self._room - place.load
+            for place in self._environments.values()
+            if place.availability is not BUSY
+        )

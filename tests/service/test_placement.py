@@ -12,6 +12,12 @@ from rapid_mock.service.placement import (
 )
 
 
+def came_back(placement: Placement, environment: int) -> list[Assign | Launch | Throttle]:
+    """An environment has finished its work and says that it is idle."""
+    placement.finished(environment)
+    return placement.changed(environment, Availability.IDLE)
+
+
 def test_first_invocation_starts_an_environment() -> None:
     """With no environment at all, the first invocation starts one and is its first work."""
     assert Placement(10).submit("a", 0.0) == [Launch("a", 1)]
@@ -21,7 +27,7 @@ def test_idle_environment_is_reused() -> None:
     """An idle environment takes the next invocation; none is started."""
     placement = Placement(10)
     placement.submit("a", 0.0)
-    placement.changed(1, Availability.IDLE)
+    came_back(placement, 1)
     assert placement.submit("b", 1.0) == [Assign("b", 1)]
 
 
@@ -30,8 +36,8 @@ def test_most_recently_used_environment_comes_first() -> None:
     placement = Placement(10)
     placement.submit("a", 0.0)
     placement.submit("b", 0.0)
-    placement.changed(2, Availability.IDLE)
-    placement.changed(1, Availability.IDLE)
+    came_back(placement, 2)
+    came_back(placement, 1)
     assert placement.submit("c", 1.0) == [Assign("c", 1)]
 
 
@@ -57,7 +63,7 @@ def test_returning_environment_is_waited_for() -> None:
     placement.changed(1, Availability.RETURNING)
     assert placement.submit("b", 5.0) == []
     assert placement.deadline == 5.1
-    assert placement.changed(1, Availability.IDLE) == [Assign("b", 1)]
+    assert came_back(placement, 1) == [Assign("b", 1)]
     assert placement.deadline is None
 
 
@@ -90,46 +96,115 @@ def test_end_of_a_returning_environment_frees_its_waiter() -> None:
     assert placement.gone(1) == [Launch("b", 2)]
 
 
-@settings(max_examples=300, deadline=None)
+def test_environment_with_room_takes_several() -> None:
+    """With room for three, three invocations share one environment, and the fourth gets its own."""
+    placement = Placement(10, room=3)
+    decisions = [placement.submit(name, 0.0) for name in "abcd"]
+    assert decisions == [[Launch("a", 1)], [Assign("b", 1)], [Assign("c", 1)], [Launch("d", 2)]]
+
+
+def test_full_environments_at_the_limit_are_throttled() -> None:
+    """When every environment has as many as it takes, the next is refused; one end makes room."""
+    placement = Placement(1, room=2)
+    placement.submit("a", 0.0)
+    placement.submit("b", 0.0)
+    assert placement.submit("c", 0.0) == [Throttle("c")]
+    placement.finished(1)
+    assert placement.submit("d", 0.0) == [Assign("d", 1)]
+    assert placement.submit("e", 0.0) == [Throttle("e")]
+
+
+def test_environment_that_leaves_takes_no_more() -> None:
+    """An environment that has ended is not given what it had room for."""
+    placement = Placement(10, room=2)
+    placement.submit("a", 0.0)
+    placement.gone(1)
+    placement.finished(1)
+    assert placement.submit("b", 0.0) == [Launch("b", 2)]
+
+
+class Model:
+    """The environments as the caller sees them, next to the placement that decides for them."""
+
+    def __init__(self, limit: int, room: int) -> None:
+        self.placement = Placement(limit, room=room)
+        self.limit, self.room = limit, room
+        self.loads: dict[int, int] = {}
+        self.said: dict[int, Availability] = {}
+        self.decided: dict[str, int] = {}
+        self.submitted: set[str] = set()
+
+    def take(self, decisions: list[Assign | Launch | Throttle]) -> None:
+        for decision in decisions:
+            self.decided[decision.request_id] = self.decided.get(decision.request_id, 0) + 1
+            if not isinstance(decision, Assign):
+                assert not self.has_room(), f"{decision}, though there is room"
+            if isinstance(decision, Launch):
+                self.loads[decision.environment] = 1
+                self.said[decision.environment] = Availability.IDLE
+            elif isinstance(decision, Assign):
+                assert self.said[decision.environment] is Availability.IDLE
+                self.loads[decision.environment] += 1
+                assert self.loads[decision.environment] <= self.room
+        assert len(self.loads) <= self.limit
+
+    def has_room(self) -> bool:
+        return any(
+            self.said[number] is Availability.IDLE and load < self.room
+            for number, load in self.loads.items()
+        )
+
+    def submit(self, now: float) -> None:
+        name = f"r{len(self.submitted)}"
+        self.submitted.add(name)
+        self.take(self.placement.submit(name, now))
+
+    def say(self, number: int, availability: Availability) -> None:
+        self.said[number] = availability
+        self.take(self.placement.changed(number, availability))
+
+    def finish(self, number: int) -> None:
+        """An end, and what the environment says of itself afterwards: the same as before."""
+        if self.loads[number] > 0:
+            self.loads[number] -= 1
+            self.placement.finished(number)
+            self.say(number, self.said[number])
+
+    def end(self, number: int) -> None:
+        del self.loads[number], self.said[number]
+        self.take(self.placement.gone(number))
+
+
+SAYINGS = {"m": Availability.BUSY, "r": Availability.RETURNING, "i": Availability.IDLE}
+
+
+@settings(max_examples=500, deadline=None)
 @given(
     st.integers(1, 4),
-    st.lists(st.tuples(st.sampled_from("smrigt"), st.integers(1, 6)), max_size=60),
+    st.integers(1, 4),
+    st.lists(st.tuples(st.sampled_from("ssmrigft"), st.integers(1, 6)), max_size=60),
 )
-def test_every_invocation_is_decided_once(limit: int, script: list[tuple[str, int]]) -> None:
-    """Whatever happens, each invocation gets one decision, and the limit holds."""
-    placement = Placement(limit)
-    open_environments: set[int] = set()
-    decided: dict[str, int] = {}
-    submitted: set[str] = set()
+def test_every_invocation_is_decided_once(
+    limit: int, room: int, script: list[tuple[str, int]]
+) -> None:
+    """Whatever happens, each invocation gets one decision, and limit and room hold.
+
+    None is refused, and no environment started, while one that is idle has room.
+    """
+    model = Model(limit, room)
     now = 0.0
-
-    def take(decisions: list[Assign | Launch | Throttle]) -> None:
-        for decision in decisions:
-            decided[decision.request_id] = decided.get(decision.request_id, 0) + 1
-            if isinstance(decision, Launch):
-                open_environments.add(decision.environment)
-            if isinstance(decision, Assign):
-                assert decision.environment in open_environments
-        assert len(open_environments) <= limit
-
     for action, number in script:
         now += 0.03
         if action == "s":
-            name = f"r{len(submitted)}"
-            submitted.add(name)
-            take(placement.submit(name, now))
+            model.submit(now)
         elif action == "t":
-            take(placement.handle_timeout(now))
-        elif number in open_environments:
+            model.take(model.placement.handle_timeout(now))
+        elif number in model.loads:
             if action == "g":
-                open_environments.discard(number)
-                take(placement.gone(number))
+                model.end(number)
+            elif action == "f":
+                model.finish(number)
             else:
-                states = {
-                    "m": Availability.BUSY,
-                    "r": Availability.RETURNING,
-                    "i": Availability.IDLE,
-                }
-                take(placement.changed(number, states[action]))
-    take(placement.handle_timeout(now + 1.0))
-    assert decided == dict.fromkeys(submitted, 1)
+                model.say(number, SAYINGS[action])
+    model.take(model.placement.handle_timeout(now + 1.0))
+    assert model.decided == dict.fromkeys(model.submitted, 1)
