@@ -79,7 +79,7 @@ class EnvironmentDriver:
         self._timer_due = 0.0
         self._sampled = float("-inf")
         self._log = bytearray()
-        self._log_starts: dict[str, int] = {}
+        self._log_starts: dict[object, int] = {}  # of the invocations at work, by request id
         self._unprinted = b""
         self._now = clock.now()
         self._perform: dict[type, Callable[[Any], None]] = {
@@ -190,19 +190,16 @@ class EnvironmentDriver:
         self._observer.finished(effect.request_id, effect.report, bytes(self._log[start:]))
 
     def _emit(self, effect: order.Emit) -> None:
+        """Print a record; an invocation's log begins at its START, whoever prints meanwhile."""
         if effect.type == contract.PLATFORM_START:
-            self._begin_log(str(effect.record["requestId"]))
+            if not self._log_starts:
+                self._log.clear()
+                self._supervisor.forget_output()
+            self._log_starts[effect.record["requestId"]] = len(self._log)
         text = self._render(effect, self._now.wall)
         if text is not None:
             line = text.encode("utf-8", "backslashreplace")
             self._write(b"\n" + line if self._log and self._log[-1] != _NEWLINE else line)
-
-    def _begin_log(self, request_id: str) -> None:
-        """An invocation's log begins here, with what others at work print meanwhile."""
-        if not self._log_starts:
-            self._log.clear()
-            self._supervisor.forget_output()
-        self._log_starts[request_id] = len(self._log)
 
     def _drain(self, _effect: order.Drain) -> None:
         self._supervisor.drain()

@@ -6,7 +6,7 @@ import os
 import secrets
 import sys
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -25,7 +25,7 @@ from rapid_mock.host.watchdog import Watchdog
 from rapid_mock.http.extensions_api import add_extensions_api
 from rapid_mock.http.metadata_api import add_metadata_api
 from rapid_mock.http.router import Router
-from rapid_mock.http.runtime_api import add_runtime_api, no_invocation_id
+from rapid_mock.http.runtime_api import add_runtime_api
 from rapid_mock.http.server import HttpServer
 from rapid_mock.http.telemetry_api import add_telemetry_api
 from rapid_mock.lifecycle.effects import ProcessKind, Spawn
@@ -107,7 +107,7 @@ async def open_environment(
         watchdog=watchdog,
         log_format=definition.settings.log_format,
     )
-    add_runtime_api(router, driver, _invocation_ids(settings.mode))
+    add_runtime_api(router, driver, _new_uuid if settings.mode.has_invocation_ids else None)
     add_extensions_api(router, driver)
     add_telemetry_api(router, driver)
     add_metadata_api(router, token)
@@ -133,10 +133,6 @@ def _lifecycle_settings(definition: FunctionDefinition) -> Settings:
 def _mode(function: FunctionSettings) -> Mode:
     concurrency = function.max_concurrency
     return CLASSIC if concurrency is None else managed_instances(concurrency)
-
-
-def _invocation_ids(mode: Mode) -> Callable[[], str | None]:
-    return _new_uuid if mode.has_invocation_ids else no_invocation_id
 
 
 def _new_uuid() -> str:

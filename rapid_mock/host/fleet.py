@@ -170,13 +170,12 @@ class Fleet:
 
     def _assign(self, decision: Assign) -> None:
         number = decision.environment
-        environment = self._environments.get(number)
-        if environment is None:
+        if number in self._opening:
             self._opening[number].append(decision.request_id)
             return
         pending = self._pending[decision.request_id]
         pending.environment = number
-        environment.driver.dispatch(InvokeArrived(pending.invocation))
+        self._environments[number].driver.dispatch(InvokeArrived(pending.invocation))
 
     async def _launch(self, number: int) -> None:
         """Open an environment and give it the invocations that have come for it meanwhile."""

@@ -24,18 +24,14 @@ _ERROR_TYPE = contract.HEADER_ERROR_TYPE.lower()
 _INVOCATION_ID = contract.HEADER_INVOCATION_ID.lower()
 
 
-def no_invocation_id() -> None:
-    """Deliveries have no id of their own but on managed instances."""
-
-
 def add_runtime_api(
     router: Router,
     dispatch: Dispatch,
-    new_invocation_id: Callable[[], str | None] = no_invocation_id,
+    new_invocation_id: Callable[[], str] | None = None,
 ) -> None:
     """Serve `next`, `response`, `error`, `init/error` and `ping` of one environment.
 
-    `new_invocation_id` gives the id of a delivery; None where deliveries have none.
+    `new_invocation_id` makes the id of a delivery; None where deliveries have no id of their own.
     """
     api = _RuntimeApi(dispatch, new_invocation_id)
     for operation, endpoint in (
@@ -49,13 +45,15 @@ def add_runtime_api(
 
 
 class _RuntimeApi:
-    def __init__(self, dispatch: Dispatch, new_invocation_id: Callable[[], str | None]) -> None:
+    def __init__(self, dispatch: Dispatch, new_invocation_id: Callable[[], str] | None) -> None:
         self._dispatch = dispatch
         self._new_invocation_id = new_invocation_id
 
     def next(self, exchange: Exchange, _body: bytes) -> None:
         number = open_poll(self._dispatch, exchange, _deliver)
-        self._dispatch.dispatch(RuntimeNext(number, self._new_invocation_id()))
+        new_id = self._new_invocation_id
+        event = RuntimeNext(number) if new_id is None else RuntimeNext(number, new_id())
+        self._dispatch.dispatch(event)
 
     def error(self, exchange: Exchange, body: bytes) -> None:
         headers = exchange.request.headers

@@ -219,15 +219,17 @@ def due_when_idle(state: State) -> Action | None:
 
 
 def due_in_invoke(state: State) -> Action | None:
-    """Completed: the runtime answered and asked again, every extension told of it asked again."""
+    """Completed: the runtime is through with it, every extension told of it asked again."""
     if state.fault is not None:
         return fail_invocations
     if state.waiting and len(state.running) < state.settings.mode.concurrency:
         return begin_invocation
-    if state.polls and _oldest(state, PENDING) is not None:
-        return deliver
-    if _oldest(state, RETURNED) is not None and state.are_extensions_ready():
-        return complete
+    for running in state.running.values():
+        if running.state is PENDING:
+            if state.polls:
+                return deliver
+        elif running.state is RETURNED and state.are_extensions_ready():
+            return complete
     return None
 
 

@@ -89,17 +89,22 @@ class Placement:
         place = self._environments.get(environment)
         if place is None:
             return []
-        if place.availability is not availability:
+        before = place.availability
+        if before is not availability:
             place.availability = availability
-            self._sort(environment, place)
+            if availability is IDLE and place.load < self._room:
+                self._idle.append(environment)
+            elif before is IDLE and environment in self._idle:
+                self._idle.remove(environment)
         return self._serve() if self._queue else []
 
     def finished(self, environment: int) -> None:
-        """An invocation is over; `changed` follows, and with it whoever waits has a chance."""
+        """An invocation is over; its room is given to whoever waits by `changed`, which follows."""
         place = self._environments.get(environment)
         if place is not None:
             place.load -= 1
-            self._sort(environment, place)
+            if place.availability is IDLE and environment not in self._idle:
+                self._idle.append(environment)
 
     def gone(self, environment: int) -> list[Decision]:
         """An environment has ended; whoever waited for it may get a new one at once."""
@@ -134,7 +139,8 @@ class Placement:
         environment = self._idle[-1]
         place = self._environments[environment]
         place.load += 1
-        self._sort(environment, place)
+        if place.load >= self._room:
+            self._idle.pop()
         return Assign(request_id, environment)
 
     def _launch_or_throttle(self, request_id: str) -> Decision:
@@ -143,17 +149,10 @@ class Placement:
         if len(self._environments) >= self._limit:
             return Throttle(request_id)
         self._launched += 1
-        place = self._environments[self._launched] = _Place(IDLE, load=1)
-        self._sort(self._launched, place)
+        self._environments[self._launched] = _Place(IDLE, load=1)
+        if self._room > 1:
+            self._idle.append(self._launched)
         return Launch(request_id, self._launched)
-
-    def _sort(self, environment: int, place: _Place) -> None:
-        """Keep the idle ones apart: those that take an invocation now, the last used at the end."""
-        is_idle = place.availability is IDLE and place.load < self._room
-        if is_idle and environment not in self._idle:
-            self._idle.append(environment)
-        elif not is_idle and environment in self._idle:
-            self._idle.remove(environment)
 
     def _prospects(self) -> int:
         """How many invocations those that are idle, or return soon, will take."""

@@ -109,7 +109,7 @@ def test_full_environments_at_the_limit_are_throttled() -> None:
     placement.submit("a", 0.0)
     placement.submit("b", 0.0)
     assert placement.submit("c", 0.0) == [Throttle("c")]
-    placement.finished(1)
+    came_back(placement, 1)
     assert placement.submit("d", 0.0) == [Assign("d", 1)]
     assert placement.submit("e", 0.0) == [Throttle("e")]
 
