@@ -23,7 +23,14 @@ from hypothesis.stateful import (
 from rapid_mock.lifecycle.events import ProcessExited
 from rapid_mock.lifecycle.state import Phase
 from tests.support.lifecycle_ledger import RESTING
-from tests.support.lifecycle_lives import LIVES, RUNTIME_STATES, happenings, length, live
+from tests.support.lifecycle_lives import (
+    CONCURRENT_STATES,
+    LIVES,
+    RUNTIME_STATES,
+    happenings,
+    length,
+    live,
+)
 from tests.support.lifecycle_script import Script
 
 LENGTHS = {name: length(name) for name in LIVES}
@@ -73,7 +80,9 @@ class Walk(RuleBasedStateMachine):
 
     @invariant()
     def states_are_those_of_the_matrix(self) -> None:
-        assert self.script.runtime_state in RUNTIME_STATES
+        is_serial = self.script.settings.mode.is_serial
+        allowed = RUNTIME_STATES if is_serial else CONCURRENT_STATES
+        assert self.script.runtime_state in allowed
 
     def teardown(self) -> None:
         """However a walk ends, the environment can be brought to rest, and then to its end."""
@@ -90,7 +99,7 @@ def duty(script: Script) -> None:
         if process in script.ledger.alive:
             script.tell(ProcessExited(process, signal="killed"))
     for name in script.settings.extensions:
-        script.register(name, "INVOKE", "SHUTDOWN")
+        script.register(name, *script.settings.mode.external_events)
         script.extension_next(name)
     for request_id in sorted(script.ledger.unanswered):
         script.respond(request_id)

@@ -34,6 +34,7 @@ from rapid_mock.lifecycle.events import (
     RuntimeResponseEnded,
     SpawnFailed,
 )
+from rapid_mock.lifecycle.modes import Mode
 from rapid_mock.lifecycle.state import Phase
 
 RESTING = (Phase.COLD, Phase.IDLE, Phase.GONE)
@@ -42,7 +43,8 @@ RESTING = (Phase.COLD, Phase.IDLE, Phase.GONE)
 class Ledger:
     """Counts answers, processes and debts of one environment; every method may fail the test."""
 
-    def __init__(self) -> None:
+    def __init__(self, mode: Mode) -> None:
+        self.mode = mode
         self.open: dict[int, Event] = {}
         self.alive: set[int] = set()
         self.killed: set[int] = set()
@@ -50,10 +52,12 @@ class Ledger:
         self.unanswered: set[str] = set()
         self.unfinished: set[str] = set()
         self.events: dict[str, tuple[str, ...]] = {}
+        self.deliveries: dict[str, str | None] = {}
+        self._arrived: list[str] = []
         self._told: dict[str, str] = {}
-        self._held: str | None = None
+        self._held: dict[str, bool] = {}  # by request id: whether the runtime has asked again
         self._began_in = Phase.COLD
-        self._has_asked_again = False
+        self._has_begun = False
 
     # --- What goes in -----------------------------------------------------------------------
 
@@ -62,6 +66,7 @@ class Ledger:
         if isinstance(event, InvokeArrived):
             self.unanswered.add(event.invocation.request_id)
             self.unfinished.add(event.invocation.request_id)
+            self._arrived.append(event.invocation.request_id)
         elif isinstance(event, ProcessExited | SpawnFailed):
             self.alive.discard(event.process)
         elif isinstance(event, ExchangeVanished):
@@ -70,8 +75,8 @@ class Ledger:
             if not isinstance(event, RuntimeResponseEnded):
                 assert exchange not in self.open, "the test reused an exchange"
             self.open[exchange] = event
-        if isinstance(event, RuntimeNext) and self._held not in self.unanswered:
-            self._has_asked_again = True
+        if isinstance(event, RuntimeNext):
+            self._held.update((held, True) for held in self._held if held not in self.unanswered)
         self._began_in = phase
 
     # --- What comes out ---------------------------------------------------------------------
@@ -81,6 +86,9 @@ class Ledger:
         match effect:
             case Reply(exchange, message):
                 assert exchange in self.open, f"{exchange} is answered twice, or nobody listens"
+                if not self.mode.is_serial and isinstance(message, InvocationDelivered):
+                    polls = [n for n, event in self.open.items() if isinstance(event, RuntimeNext)]
+                    assert exchange == polls[0], "another poll has waited for longer"
                 self._replied(self.open.pop(exchange), message)
             case Answer(request_id):
                 assert request_id in self.unanswered, f"{request_id} is answered twice"
@@ -98,9 +106,9 @@ class Ledger:
 
     def _replied(self, event: Event, message: Message) -> None:
         match event, message:
-            case RuntimeNext(), InvocationDelivered(invocation):
-                assert self._held in (None, invocation.request_id), f"{self._held} is not over"
-                self._held, self._has_asked_again = invocation.request_id, False
+            case RuntimeNext(_, offered), InvocationDelivered(invocation, _, invocation_id):
+                assert invocation_id == offered, "a delivery goes by another id"
+                self._delivered(invocation.request_id, invocation_id)
             case ExtensionNext(_, identifier), InvokeEvent(_, request_id):
                 assert "INVOKE" in self.events[identifier], f"{identifier} is told of an invoke"
                 self._told[identifier] = request_id
@@ -116,11 +124,23 @@ class Ledger:
         assert request_id not in self.unanswered, f"{request_id} finishes without its answer"
         self.unfinished.remove(request_id)
         if succeeded:
-            assert self._held == request_id, f"the runtime never had {request_id}"
-            assert self._has_asked_again, f"{request_id} succeeds before the runtime came back"
+            assert request_id in self._held, f"the runtime never had {request_id}"
+            has_come_back = self._held[request_id] or not self.mode.is_serial
+            assert has_come_back, f"{request_id} succeeds before the runtime came back"
             assert self._awaited(request_id) == [], "extensions did not come back"
-        if self._held == request_id:
-            self._held = None
+        self._held.pop(request_id, None)
+        self._arrived.remove(request_id)
+
+    def _delivered(self, request_id: str, invocation_id: str | None) -> None:
+        """The runtime gets an invocation: no more than it may have, the oldest first, and once."""
+        self._held[request_id] = False
+        count = len(self._held)
+        assert count <= self.mode.concurrency, f"{sorted(self._held)} are at work at once"
+        waiting = [name for name in self._arrived if name not in self._held]
+        assert all(self._arrived.index(request_id) < self._arrived.index(w) for w in waiting)
+        if not self.mode.is_serial:
+            assert request_id not in self.deliveries, f"{request_id} is delivered twice"
+        self.deliveries[request_id] = invocation_id
 
     def _awaited(self, request_id: str) -> list[str]:
         """Who is told of invocations and has not asked for its next event since."""
@@ -137,7 +157,9 @@ class Ledger:
         self.spawned.add(process)
         self.alive.add(process)
         if kind is ProcessKind.RUNTIME:
-            self._held = None
+            assert self.mode.restarts or not self._has_begun, "a failed environment begins again"
+            self._has_begun = True
+            self._held.clear()
 
     # --- What stands after every step -------------------------------------------------------
 

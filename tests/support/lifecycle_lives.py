@@ -19,6 +19,7 @@ from rapid_mock.lifecycle.events import (
     RuntimeResponseEnded,
     SpawnFailed,
 )
+from rapid_mock.lifecycle.modes import CLASSIC, Mode, managed_instances
 from tests.support.lifecycle_script import Script
 
 Life = Callable[[Script], Iterator[object]]
@@ -44,6 +45,26 @@ RUNTIME_STATES = frozenset(
     }
 )
 """Every state that a runtime and its invocation can be in together."""
+
+CONCURRENT_STATES = frozenset(
+    {
+        ("ABSENT", None),
+        ("STARTED", None),
+        ("READY", None),
+        ("INIT_ERROR", None),
+        ("READY", "PENDING"),
+        ("READY", "DELIVERED"),
+        ("READY", "RESPONDING"),
+        ("INIT_ERROR", "PENDING"),
+        ("INIT_ERROR", "DELIVERED"),
+        ("INIT_ERROR", "RESPONDING"),
+        ("ABSENT", "FAILED"),
+        ("STARTED", "FAILED"),
+        ("READY", "FAILED"),
+        ("INIT_ERROR", "FAILED"),
+    }
+)
+"""The same where a runtime works on several at once: of the oldest of them."""
 
 
 def alone(script: Script) -> Iterator[object]:
@@ -197,6 +218,80 @@ def vanishing(script: Script) -> Iterator[object]:
     yield script.invoke("r2")
 
 
+def overlapping(script: Script) -> Iterator[object]:
+    """Two at once, a third that waits; answers out of order, one of them streamed."""
+    yield script.invoke("r1")
+    yield script.register("shipper", "SHUTDOWN")
+    yield script.register("inner")
+    yield script.extension_next("inner")
+    yield script.invoke("r2")
+    yield script.invoke("r3")
+    yield script.runtime_next()
+    yield script.extension_next("shipper")
+    yield script.runtime_next()
+    call = script.begin_response("r1", mode="streaming")
+    yield call
+    yield script.report_error("r2")
+    yield script.runtime_next()
+    yield script.end_response(call, "r1")
+    yield script.respond("r3", invocation_id=script.ledger.deliveries["r3"])
+    yield script.runtime_next()
+    yield script.shut_down()
+    yield script.exit("runtime", signal="terminated")
+    yield script.exit("shipper", 0)
+
+
+def overdue(script: Script) -> Iterator[object]:
+    """One invocation times out while another goes on; its answers come late; a worker vanishes."""
+    yield script.init()
+    poll = script.runtime_next()
+    yield poll
+    yield script.runtime_next()
+    yield script.vanish(poll)
+    yield script.runtime_next()
+    yield script.invoke("r1")
+    yield script.advance(2.0)
+    yield script.invoke("r2")
+    call = script.begin_response("r2")
+    yield call
+    yield script.advance(1.0)
+    yield script.respond("r1")
+    yield script.report_error("r1")
+    yield script.end_response(call, "r2")
+    yield script.invoke("r3")
+    yield script.advance(3.0)
+    yield script.exit("runtime", 0)
+
+
+def breaking(script: Script) -> Iterator[object]:
+    """A worker reports an init error when others are at work; then the extension dies."""
+    yield script.init()
+    yield script.register("shipper", "SHUTDOWN")
+    yield script.extension_next("shipper")
+    yield script.runtime_next()
+    yield script.invoke("r1")
+    yield script.report_init_error()
+    yield script.runtime_next()
+    yield script.invoke("r2")
+    yield script.begin_response("r1")
+    yield script.invoke("r3")
+    yield script.exit("shipper", 2)
+    yield script.exit("runtime", signal="killed")
+
+
+def never_ready(script: Script) -> Iterator[object]:
+    """Init fails for everybody who waits for it, and is not repeated."""
+    yield script.invoke("r1")
+    yield script.invoke("r2")
+    yield script.register("shipper", "SHUTDOWN")
+    yield script.invoke("r3")
+    yield script.report_init_error()
+    yield script.exit("runtime", 1)
+    yield script.extension_next("shipper")
+    yield script.exit("shipper", 0)
+    yield script.invoke("r4")
+
+
 LIVES: dict[str, tuple[tuple[str, ...], Life]] = {
     "alone": ((), alone),
     "accompanied": (("shipper",), accompanied),
@@ -206,7 +301,18 @@ LIVES: dict[str, tuple[tuple[str, ...], Life]] = {
     "timed out": (("shipper",), timed_out),
     "crashed": (("shipper",), crashed),
     "vanishing": (("shipper",), vanishing),
+    "overlapping": (("shipper",), overlapping),
+    "overdue": ((), overdue),
+    "breaking": (("shipper",), breaking),
+    "never ready": (("shipper",), never_ready),
 }
+MODES: dict[str, Mode] = {
+    "overlapping": managed_instances(2),
+    "overdue": managed_instances(2),
+    "breaking": managed_instances(2),
+    "never ready": managed_instances(3),
+}
+"""Of the lives that are not classic."""
 
 
 def length(name: str) -> int:
@@ -217,7 +323,7 @@ def length(name: str) -> int:
 def live(name: str, steps: int) -> Script:
     """The environment after that many steps of a life."""
     extensions, life = LIVES[name]
-    script = Script(*extensions)
+    script = Script(*extensions, mode=MODES.get(name, CLASSIC))
     for _ in zip(range(steps), life(script), strict=False):
         pass
     return script
@@ -294,6 +400,8 @@ def _runtime_happenings(script: Script) -> dict[str, Happening]:
         found[f"response to {request_id} in a bad mode"] = partial(head, mode="buffered")
         found[f"response to {request_id}"] = partial(Script.respond, request_id=request_id)
         found[f"error of {request_id}"] = partial(Script.report_error, request_id=request_id)
+        stray = partial(Script.respond, request_id=request_id, invocation_id="another")
+        found[f"response to another delivery of {request_id}"] = stray
     return found
 
 

@@ -105,7 +105,7 @@ class Script:
     def __init__(self, *extensions: str, **settings: Any) -> None:
         self.settings = Settings("hello", "app.handler", extensions=extensions, **settings)
         self.environment = Environment(self.settings)
-        self.ledger = Ledger()
+        self.ledger = Ledger(self.settings.mode)
         self.clock = START
         self.effects: list[Effect] = []
         self.last_effects: list[Effect] = []
@@ -117,11 +117,11 @@ class Script:
 
     @classmethod
     def idle(cls, *extensions: str, **settings: Any) -> Script:
-        """An environment past its init; its extensions took INVOKE and SHUTDOWN."""
+        """An environment past its init; its extensions took every event there is for them."""
         script = cls(*extensions, **settings)
         script.init()
         for name in extensions:
-            script.register(name, "INVOKE", "SHUTDOWN")
+            script.register(name, *script.settings.mode.external_events)
             script.extension_next(name)
         script.runtime_next()
         script.news()
@@ -262,10 +262,15 @@ class Script:
     # --- The Runtime API --------------------------------------------------------------------
 
     def runtime_next(self) -> Call:
-        return self.call(RuntimeNext(self.exchange()))
+        """On managed instances the delivery to exchange 7 is `delivery-7`."""
+        number = self.exchange()
+        has_id = self.settings.mode.has_invocation_ids
+        return self.call(RuntimeNext(number, f"delivery-{number}" if has_id else None))
 
-    def begin_response(self, request_id: str = "r1", mode: str | None = None) -> Call:
-        return self.call(RuntimeResponseBegun(self.exchange(), request_id, mode))
+    def begin_response(
+        self, request_id: str = "r1", mode: str | None = None, invocation_id: str | None = None
+    ) -> Call:
+        return self.call(RuntimeResponseBegun(self.exchange(), request_id, mode, invocation_id))
 
     def end_response(
         self,
@@ -280,18 +285,24 @@ class Script:
             RuntimeResponseEnded(call.exchange, request_id, payload, content, ending, **trailers)
         )
 
-    def respond(self, request_id: str = "r1", payload: object = b"ok") -> Call:
+    def respond(
+        self, request_id: str = "r1", payload: object = b"ok", invocation_id: str | None = None
+    ) -> Call:
         """A whole response; a refused head has no end."""
-        call = self.begin_response(request_id)
+        call = self.begin_response(request_id, invocation_id=invocation_id)
         if call.is_parked:
             self.end_response(call, request_id, payload)
         return call
 
-    def report_error(self, request_id: str = "r1", payload: object = b"oops") -> Call:
-        event = RuntimeErrorReported(
-            self.exchange(), request_id, "Function.Oops", payload, "application/json"
+    def report_error(
+        self, request_id: str = "r1", payload: object = b"oops", invocation_id: str | None = None
+    ) -> Call:
+        number, content = self.exchange(), "application/json"
+        return self.call(
+            RuntimeErrorReported(
+                number, request_id, "Function.Oops", payload, content, invocation_id
+            )
         )
-        return self.call(event)
 
     def report_init_error(self, payload: object = b"no module") -> Call:
         return self.call(RuntimeInitFailed(self.exchange(), "Runtime.ImportModuleError", payload))
