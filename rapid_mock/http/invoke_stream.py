@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import json
+from functools import cache
 from struct import pack
 from zlib import crc32
 
@@ -21,9 +22,17 @@ from rapid_mock.service.requests import Flow, InvokeAnswer, InvokeRequest
 _STRING = 7
 
 
-def event_message(event_type: str, content_type: str, payload: bytes) -> bytes:
-    """One message: lengths and their checksum, headers, payload, checksum of all of it."""
-    headers = b"".join(
+def event_message(event_type: str, content_type: str, payload: bytes) -> tuple[bytes, ...]:
+    """One message in parts: lengths, their checksum and headers; payload; checksum of all."""
+    headers = _headers(event_type, content_type)
+    lengths = pack(">II", 16 + len(headers) + len(payload), len(headers))
+    prelude = b"".join((lengths, pack(">I", crc32(lengths)), headers))
+    return prelude, payload, pack(">I", crc32(payload, crc32(prelude)))
+
+
+@cache
+def _headers(event_type: str, content_type: str) -> bytes:
+    return b"".join(
         pack(">B", len(name)) + name + pack(">BH", _STRING, len(value)) + value
         for name, value in (
             (b":event-type", event_type.encode()),
@@ -31,9 +40,6 @@ def event_message(event_type: str, content_type: str, payload: bytes) -> bytes:
             (b":message-type", b"event"),
         )
     )
-    lengths = pack(">II", 16 + len(headers) + len(payload), len(headers))
-    message = b"".join((lengths, pack(">I", crc32(lengths)), headers, payload))
-    return message + pack(">I", crc32(message))
 
 
 class StreamedAnswer:
@@ -62,7 +68,7 @@ class StreamedAnswer:
 
     def write(self, data: bytes) -> None:
         if self._writer is not None and not self._exchange.is_over:
-            self._writer.write(_chunk(data))
+            self._writer.write(*_chunk(data))
 
     def answered(self, answer: InvokeAnswer | ServiceError) -> None:
         """The end: the whole payload where nothing was streamed, then `InvokeComplete`."""
@@ -73,9 +79,9 @@ class StreamedAnswer:
             self._version = answer.executed_version
             writer = self._start()
             if answer.function_error is None:
-                writer.write(_chunk(answer.payload))
+                writer.write(*_chunk(answer.payload))
         if self._writer is not None and not self._exchange.is_over:
-            self._writer.write(self._complete(answer))
+            self._writer.write(*self._complete(answer))
             self._writer.close()
 
     def _start(self) -> ResponseWriter:
@@ -89,7 +95,7 @@ class StreamedAnswer:
         self._writer = self._exchange.start_response(200, headers)
         return self._writer
 
-    def _complete(self, answer: InvokeAnswer) -> bytes:
+    def _complete(self, answer: InvokeAnswer) -> tuple[bytes, ...]:
         members = {}
         if answer.function_error is not None:
             members["ErrorCode"] = answer.function_error
@@ -101,5 +107,5 @@ class StreamedAnswer:
         return event_message("InvokeComplete", contract.CONTENT_TYPE_JSON, body)
 
 
-def _chunk(data: bytes) -> bytes:
+def _chunk(data: bytes) -> tuple[bytes, ...]:
     return event_message("PayloadChunk", contract.CONTENT_TYPE_BYTES, data)

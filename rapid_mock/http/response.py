@@ -50,14 +50,15 @@ class ResponseWriter:
     def is_paused(self) -> bool:
         return self._connection.is_writing_paused
 
-    def write(self, data: bytes) -> None:
-        """Send one piece. Raises RuntimeError after the end."""
+    def write(self, *parts: bytes) -> None:
+        """Send one piece, which may come in parts. Raises RuntimeError after the end."""
         self._require_open()
-        if not data or self._framing is Framing.NO_BODY:
+        size = sum(map(len, parts))
+        if not size or self._framing is Framing.NO_BODY:
             return
         if self._framing is Framing.CHUNKED:
-            data = b"%x\r\n%b\r\n" % (len(data), data)
-        self._connection.send_piece(self._exchange, data)
+            parts = (b"%x\r\n" % size, *parts, b"\r\n")
+        self._connection.send_piece(self._exchange, b"".join(parts))
 
     def close(self, trailers: Headers = ()) -> None:
         """End the answer; an HTTP/1.0 client does not see the trailers. Raises RuntimeError."""

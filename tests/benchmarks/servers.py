@@ -36,7 +36,8 @@ if TYPE_CHECKING:
 RAPID_MOCK, RIE, RIE_AND_RIC = "rapid-mock start", "RIE", "RIE and awslambdaric"
 INVOKE_PATH = "/2015-03-31/functions/function/invocations"
 LOAD_SECONDS = 120
-LISTENING = re.compile(r"rapid-mock: listening on http://[^:\s]+:(\d+)")
+RAPID_MOCK_START = ("rapid_mock", "start")
+LISTENING = re.compile(r": listening on http://[^:\s]+:(\d+)")
 
 
 class Served(NamedTuple):
@@ -64,36 +65,49 @@ def start_rie(binary: Path, runtime: str = OURS) -> Iterator[int]:
         yield rie.port
 
 
+def start_rapid_mock(handler: str = HANDLER) -> contextlib.AbstractContextManager[Served]:
+    """`rapid-mock start` on a free port."""
+    return start_server(*RAPID_MOCK_START, handler, "--port", "0", "--timeout", "60")
+
+
+def start_bare(handler: str) -> contextlib.AbstractContextManager[Served]:
+    """The floor: `bare_server`, with our runtime."""
+    return start_server("tests.benchmarks.bare_server", sys.executable, "-m", OURS, handler)
+
+
 @contextlib.contextmanager
-def start_rapid_mock(handler: str = HANDLER) -> Iterator[Served]:
-    """`rapid-mock start` on a free port, in a session of its own; ended by Ctrl-C."""
-    command = [sys.executable, "-m", "rapid_mock", "start", handler, "--code", str(FUNCTION)]
+def start_server(*module_and_arguments: str) -> Iterator[Served]:
+    """`python -m ...` in the function's directory, in a session of its own; ended by Ctrl-C."""
     with tempfile.TemporaryFile() as output, tempfile.NamedTemporaryFile() as errors:
         process = subprocess.Popen(
-            [*command, "--port", "0", "--timeout", "60"],
+            [sys.executable, "-m", *module_and_arguments],
             env=function_environment(),
+            cwd=FUNCTION,
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=errors,
             start_new_session=True,
         )
         try:
-            log = Path(errors.name)
-            wait_until(
-                lambda: LISTENING.search(log.read_text()) or process.poll() is not None,
-                seconds=START_SECONDS,
-                what="rapid-mock listening",
-            )
-            found = LISTENING.search(log.read_text())
-            if found is None:
-                raise PeerUnavailable(f"rapid-mock did not start: {log.read_text()[-500:]}")
-            yield Served(int(found[1]), process.pid)
+            yield Served(await_port(process, Path(errors.name)), process.pid)
         finally:
             process.send_signal(signal.SIGINT)
             with contextlib.suppress(subprocess.TimeoutExpired):
                 process.wait(STOP_SECONDS)
             kill_all(session_members(process.pid))
             process.wait()
+
+
+def await_port(process: subprocess.Popen[bytes], log: Path) -> int:
+    wait_until(
+        lambda: LISTENING.search(log.read_text()) or process.poll() is not None,
+        seconds=START_SECONDS,
+        what="the server listening",
+    )
+    found = LISTENING.search(log.read_text())
+    if found is None:
+        raise PeerUnavailable(f"the server did not start: {log.read_text()[-500:]}")
+    return int(found[1])
 
 
 def load(port: int, event: bytes, *, warm: int, count: int) -> Sample:

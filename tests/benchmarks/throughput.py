@@ -50,7 +50,7 @@ class Case(NamedTuple):
 
     event: bytes
     warm: int
-    count: int
+    invokes: int
     server_limit: float | None
     stack_limit: float | None
 
@@ -84,7 +84,7 @@ def servers() -> Iterator[dict[str, int]]:
 def compare(name: str, options: Options, cores: str) -> list[Target]:
     """Print the table of one case in one placement; returns its targets."""
     case = CASES[name]
-    warm, count = (1, 5) if options.smoke else (case.warm, case.count)
+    warm, count = (1, 5) if options.smoke else (case.warm, case.invokes)
     load_core, server_core = core_pair(cores)
     with pinned(server_core), servers() as ports, pinned(load_core):
         subjects: dict[str, Callable[[], Sample]] = {
@@ -125,7 +125,7 @@ def print_rates(title: str, samples: Samples) -> None:
 def several_callers(options: Options) -> list[Target]:
     """Four callers at once, each with an environment, beside our own single caller."""
     case = CASES["99 B"]
-    warm, count = (1, 5) if options.smoke else (case.warm, case.count)
+    warm, count = (1, 5) if options.smoke else (case.warm, case.invokes)
     with start_rapid_mock() as ours:
         one = partial(load, ours.port, case.event, warm=warm, count=count)
 
@@ -136,7 +136,10 @@ def several_callers(options: Options) -> list[Target]:
             worst = {key: max(sample[key] for sample in samples) for key in samples[0]}
             return worst | {"rps": sum(sample["rps"] for sample in samples)}
 
-        subjects = {"1 caller": one, f"{CALLERS} callers": all_at_once}
+        subjects: dict[str, Callable[[], Sample]] = {
+            "1 caller": one,
+            f"{CALLERS} callers": all_at_once,
+        }
         samples = interleave(subjects, options.round_count(ROUNDS))
     rows = [
         [name, *(median(samples, name, column) for column in ("rps", "p50_us", "p99_us"))]

@@ -132,7 +132,7 @@ COMPLETE = {
 
 def test_a_message_byte_by_byte() -> None:
     """Lengths, checksum of the lengths, headers of type 7, payload, checksum of everything."""
-    message = event_message("A", "b", b"{}")
+    message = b"".join(event_message("A", "b", b"{}"))
     assert message[:8] == b"\x00\x00\x00\x4a\x00\x00\x00\x38"
     assert message[12:68] == (
         b"\x0b:event-type\x07\x00\x01A\x0d:content-type\x07\x00\x01b"
