@@ -12,7 +12,13 @@ from lambda_runtime import contract
 from rapid_mock.errors import InvalidParameterValue, ServiceError, TooManyRequests
 from rapid_mock.host.clock import Cancellable, Clock
 from rapid_mock.lifecycle.effects import Outcome, Report
-from rapid_mock.lifecycle.events import Event, Invocation, InvokeArrived, ShutdownRequested
+from rapid_mock.lifecycle.events import (
+    Event,
+    InitRequested,
+    Invocation,
+    InvokeArrived,
+    ShutdownRequested,
+)
 from rapid_mock.lifecycle.state import Standing
 from rapid_mock.service.placement import (
     BUSY,
@@ -22,6 +28,7 @@ from rapid_mock.service.placement import (
     Decision,
     Launch,
     Placement,
+    Prepare,
     Throttle,
 )
 from rapid_mock.service.requests import ChunkTaker, InvokeAnswer, OnAnswer
@@ -97,6 +104,10 @@ class Fleet:
         self._pending[request_id] = pending
         self._carry_out(self._placement.submit(request_id, self._clock.now().monotonic))
 
+    def prepare(self) -> None:
+        """Start an environment ahead of any invocation."""
+        self._carry_out(self._placement.prepare())
+
     async def shut_down(self, reason: str = contract.SHUTDOWN_SPINDOWN) -> None:
         """End every environment through its shutdown phase and wait until all are gone."""
         while self._environments or self._tasks:
@@ -158,6 +169,9 @@ class Fleet:
             elif isinstance(decision, Launch):
                 self._opening[decision.environment] = [decision.request_id]
                 self._start(self._launch(decision.environment))
+            elif isinstance(decision, Prepare):
+                self._opening[decision.environment] = []
+                self._start(self._launch(decision.environment))
             else:
                 self._assign(decision)
         deadline = self._placement.deadline
@@ -188,7 +202,10 @@ class Fleet:
             return
         self._environments[number] = environment
         self._numbers[environment.driver] = number
-        for request_id in self._opening.pop(number):
+        awaited = self._opening.pop(number)
+        if not awaited:
+            environment.driver.dispatch(InitRequested())
+        for request_id in awaited:
             self._assign(Assign(request_id, number))
 
     def _refuse(self, request_id: str, error: ServiceError) -> None:

@@ -62,6 +62,8 @@ class LambdaService:
             room=definition.settings.max_concurrency or 1,
         )
         self._functions[name] = (definition, fleet)
+        if definition.settings.max_concurrency is not None:
+            fleet.prepare()  # managed instances are there before the first invocation
 
     async def listen(
         self, host: str, port: int, *, allowed_hosts: frozenset[str] = frozenset()

@@ -41,13 +41,20 @@ class Launch:
 
 
 @dataclass(slots=True)
+class Prepare:
+    """Start a new environment ahead of any invocation."""
+
+    environment: int
+
+
+@dataclass(slots=True)
 class Throttle:
     """Refuse the invocation: 429."""
 
     request_id: str
 
 
-Decision = Assign | Launch | Throttle
+Decision = Assign | Launch | Prepare | Throttle
 
 
 @dataclass(slots=True)
@@ -83,6 +90,15 @@ class Placement:
             self._queue.append((request_id, now + self._patience))
             return self._serve()
         return [self._launch_or_throttle(request_id)]
+
+    def prepare(self) -> list[Decision]:
+        """Start an environment that waits for invocations, unless the limit is reached."""
+        if len(self._environments) >= self._limit:
+            return []
+        self._launched += 1
+        self._environments[self._launched] = _Place(IDLE, load=0)
+        self._idle.append(self._launched)
+        return [Prepare(self._launched)]
 
     def changed(self, environment: int, availability: Availability) -> list[Decision]:
         """An environment became busy, returning or idle, or said so again after its work."""

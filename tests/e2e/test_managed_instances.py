@@ -13,6 +13,7 @@ import pytest
 from rapid_mock import LocalLambda
 from rapid_mock.errors import SetupError, TooManyRequests
 from tests.support.command_line import run, write_code
+from tests.support.peers import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -78,9 +79,11 @@ def local(log: io.BytesIO) -> Iterator[LocalLambda]:
         yield running
 
 
-def threads(local: LocalLambda, code: Path, count: int, **options: float) -> Function:
+def threads(
+    local: LocalLambda, code: Path, count: int, *, program: str = BOOTSTRAP, **options: float
+) -> Function:
     """A runtime that polls with as many threads as it may have invocations."""
-    (code / "bootstrap.py").write_text(BOOTSTRAP)
+    (code / "bootstrap.py").write_text(program)
     runtime = [sys.executable, "bootstrap.py"]
     settings = {"timeout": 10, "concurrency": 1, **options}
     return local.create_function(
@@ -102,6 +105,17 @@ def test_sixteen_invocations_overlap_in_one_environment(local: LocalLambda, tmp_
     assert len({result.payload[1] for result in results}) == 1
     assert sum(result.report.init_ms is not None for result in results) == 1
     assert results[0].payload[2:] == ["lambda-managed-instances", "JSON"]
+
+
+def test_environment_is_there_before_the_first_invocation(
+    local: LocalLambda, tmp_path: Path
+) -> None:
+    """Its init phase begins with the function; the invocation finds it, cold start or not."""
+    begun = tmp_path / "begun"
+    program = f"open({str(begun)!r}, 'w').write('x')\n{BOOTSTRAP}"
+    many = threads(local, tmp_path, 1, program=program)
+    wait_until(begun.exists, seconds=10, what="the runtime starting")
+    assert many.invoke("alone").function_error is None
 
 
 def test_log_is_json_and_holds_what_was_printed_meanwhile(

@@ -6,13 +6,15 @@ from hypothesis import strategies as st
 from rapid_mock.service.placement import (
     Assign,
     Availability,
+    Decision,
     Launch,
     Placement,
+    Prepare,
     Throttle,
 )
 
 
-def came_back(placement: Placement, environment: int) -> list[Assign | Launch | Throttle]:
+def came_back(placement: Placement, environment: int) -> list[Decision]:
     """An environment has finished its work and says that it is idle."""
     placement.finished(environment)
     return placement.changed(environment, Availability.IDLE)
@@ -123,6 +125,14 @@ def test_environment_that_leaves_takes_no_more() -> None:
     assert placement.submit("b", 0.0) == [Launch("b", 2)]
 
 
+def test_prepared_environment_takes_the_first_invocation() -> None:
+    """What was started ahead is used before anything is started; not more than the limit is."""
+    placement = Placement(1)
+    assert placement.prepare() == [Prepare(1)]
+    assert placement.prepare() == []
+    assert placement.submit("a", 0.0) == [Assign("a", 1)]
+
+
 class Model:
     """The environments as the caller sees them, next to the placement that decides for them."""
 
@@ -134,8 +144,12 @@ class Model:
         self.decided: dict[str, int] = {}
         self.submitted: set[str] = set()
 
-    def take(self, decisions: list[Assign | Launch | Throttle]) -> None:
+    def take(self, decisions: list[Decision]) -> None:
         for decision in decisions:
+            if isinstance(decision, Prepare):
+                self.loads[decision.environment] = 0
+                self.said[decision.environment] = Availability.IDLE
+                continue
             self.decided[decision.request_id] = self.decided.get(decision.request_id, 0) + 1
             if not isinstance(decision, Assign):
                 assert not self.has_room(), f"{decision}, though there is room"
@@ -182,7 +196,7 @@ SAYINGS = {"m": Availability.BUSY, "r": Availability.RETURNING, "i": Availabilit
 @given(
     st.integers(1, 4),
     st.integers(1, 4),
-    st.lists(st.tuples(st.sampled_from("ssmrigft"), st.integers(1, 6)), max_size=60),
+    st.lists(st.tuples(st.sampled_from("sspmrigft"), st.integers(1, 6)), max_size=60),
 )
 def test_every_invocation_is_decided_once(
     limit: int, room: int, script: list[tuple[str, int]]
@@ -197,6 +211,8 @@ def test_every_invocation_is_decided_once(
         now += 0.03
         if action == "s":
             model.submit(now)
+        elif action == "p":
+            model.take(model.placement.prepare())
         elif action == "t":
             model.take(model.placement.handle_timeout(now))
         elif number in model.loads:

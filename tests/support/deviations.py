@@ -18,6 +18,8 @@ outlasted in the recording. `sent` replaces the request's body, `shorten` takes 
 middle of the bodies, `dropped` leaves the step out. `lines` are substitutions in the log's lines.
 `variables` changes the variables of a process (`-`: it has none of that name). `repeat` plays the
 processes' part of a failed init once more, `init_limit` shortens the init phase to so many seconds.
+`invoked` begins the scenario with an invocation that stays open; `polls` gives the answers of polls
+that were sent in the same moment the order of their request ids.
 """
 
 from __future__ import annotations
@@ -29,11 +31,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from tests.support.recorded import Expected, Pairs, Request, Scenario, Step
+from tests.support.recorded import INVOKE_PATH, Expected, Pairs, Request, Scenario, Step
 
 FRAMING = ("Content-Length", "Transfer-Encoding", "Connection")
 WITHHELD = "-"
-SCRIPT_KEYS = {"repeat", "init_limit"}
+SCRIPT_KEYS = {"repeat", "init_limit", "invoked", "polls"}
 
 
 @dataclass(frozen=True)
@@ -210,7 +212,26 @@ def restage(change: Change, scenario: Scenario) -> Scenario:
     """The scenario with another script."""
     if "init_limit" in change.then:
         return replace(scenario, init_limit=change.then["init_limit"])
+    if "invoked" in change.then:
+        request = Request("POST", INVOKE_PATH, [], b"{}")
+        return replace(scenario, steps=[Step("invoker", -1, request=request), *scenario.steps])
+    if "polls" in change.then:
+        return replace(scenario, steps=in_order(scenario.steps))
     return replace(scenario, steps=repeat_init(scenario.steps))
+
+
+def in_order(steps: list[Step]) -> list[Step]:
+    """The polls that stand before any invocation, answered by request id."""
+    count = next(i for i, step in enumerate(steps) if step.actor.startswith("invoker"))
+    answers = sorted(
+        steps[:count],
+        key=lambda poll: dict(poll.expected.headers)["Lambda-Runtime-Aws-Request-Id"],
+    )
+    polls = [
+        replace(poll, expected=answered.expected, facts=answered.facts)
+        for poll, answered in zip(steps[:count], answers, strict=True)
+    ]
+    return [*polls, *steps[count:]]
 
 
 def repeat_init(steps: list[Step]) -> list[Step]:

@@ -132,7 +132,8 @@ async def _runtime_count(replay: Replay, _step: Step) -> str:
 async def _signals(replay: Replay, step: Step) -> str:
     puppet = await _gone(replay, RUNTIME)
     closed = f" socket_closed={puppet.is_gone}" if "socket_closed" in step.detail else ""
-    return f"signals={[name for name, _ in puppet.signals]}{closed}"
+    dead = f" dead={puppet.is_gone}" if "dead" in step.detail else ""
+    return f"signals={[name for name, _ in puppet.signals]}{closed}{dead}"
 
 
 async def _killed(replay: Replay, step: Step) -> str:

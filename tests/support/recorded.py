@@ -29,6 +29,8 @@ class Request:
     trailers: Pairs = field(default_factory=list)
     content_length: int | None = None
     half_close_after: float | None = None
+    then_send: list[tuple[float, bytes]] = field(default_factory=list)
+    """Chunks that follow after so many seconds."""
 
 
 @dataclass(frozen=True)
@@ -79,6 +81,11 @@ class Scenario:
     init_limit: float | None = None
     """Seconds after which the init phase ends, if not 10."""
 
+    @property
+    def is_eager(self) -> bool:
+        """Whether an environment starts before it is invoked."""
+        return self.mode == "managed-instances"
+
 
 def load_scenarios(directory: Path) -> Iterator[Scenario]:
     """Every scenario of every group; named `group/scenario`."""
@@ -95,7 +102,7 @@ def load_scenarios(directory: Path) -> Iterator[Scenario]:
                 scenario.get("rie_args", []),
                 [
                     *add_context(
-                        [_step(step) for step in scenario["steps"]],
+                        list(_steps(scenario["steps"])),
                         re.findall(r"START RequestId: (\S+)", "\n".join(_lines(scenario))),
                     ),
                     *_process_steps(scenario.get("facts", {})),
@@ -104,8 +111,16 @@ def load_scenarios(directory: Path) -> Iterator[Scenario]:
             )
 
 
-def _step(step: dict[str, Any]) -> Step:
-    at = step.get("at_ms", 0)
+def _steps(steps: list[dict[str, Any]]) -> Iterator[Step]:
+    """One step each; where no time was written down, when its actor's last call ended."""
+    ends: dict[str, float] = {}
+    for step in steps:
+        actor = step["actor"]
+        yield _step(step, step.get("at_ms", ends.get(actor, 0.0)))
+        ends[actor] = step.get("completed_at_ms", ends.get(actor, 0.0))
+
+
+def _step(step: dict[str, Any], at: float) -> Step:
     if "action" in step:
         detail = step.get("what", step.get("code", step.get("signal")))
         return Step(step["actor"], at, action=step["action"], detail=detail)
@@ -123,6 +138,7 @@ def _step(step: dict[str, Any]) -> Step:
             _pairs(request.get("trailers", [])),
             request.get("content_length_override"),
             request.get("half_close_after_s"),
+            [(delay, _bytes(chunk)) for delay, chunk in request.get("then_send", [])],
         ),
         Expected(
             response.get("status"),
@@ -203,7 +219,9 @@ def add_context(steps: list[Step], started: list[str]) -> list[Step]:
     invokes = [step for step in steps if is_invoke(step)]
     found: list[tuple[Step, dict[str, str]]] = []
     for number, invoke in enumerate(invokes):
-        request_id = started[number] if number < len(started) else f"<uuid:invoke{number}>"
+        chosen = dict(invoke.request.headers if invoke.request else ()).get("X-Amzn-RequestId")
+        known = started[number] if number < len(started) else f"<uuid:invoke{number}>"
+        request_id = known if chosen is None or known == chosen.lower() else chosen
         facts = _facts(invoke, number, request_id, was_delivered=_tells(steps, request_id))
         found.append((invoke, facts | _outcome(steps, invoke, request_id)))
     return [replace(step, facts=_facts_of(step, found)) for step in steps]

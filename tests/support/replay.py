@@ -6,7 +6,15 @@ import asyncio
 import signal
 from pathlib import Path
 
-from tests.support.exchanges import CLOSED, REFUSED, Answer, differences, read_answer, send_request
+from tests.support.exchanges import (
+    CLOSED,
+    REFUSED,
+    Answer,
+    differences,
+    read_answer,
+    send_request,
+    send_rest,
+)
 from tests.support.observations import differing_variables, is_about, observe, variables
 from tests.support.placeholders import Bindings
 from tests.support.puppets import Direct, Puppet, Speaker, Stage, Wire, open_stage
@@ -142,6 +150,8 @@ class Replay:
             return
         call.wire = wire
         await send_request(wire, step.request, self._bindings)
+        if step.request.then_send:
+            self._tasks.append(asyncio.create_task(send_rest(wire, step.request)))
         self._tasks.append(asyncio.create_task(self._follow(call, speaker, wire)))
         await self._barrier(speaker)
 
@@ -181,7 +191,10 @@ class Replay:
         puppet = self.stage.find(party)
         if puppet is not None:
             return puppet
-        if any(c.step.actor.startswith("invoker") and not c.ended.is_set() for c in self.calls):
+        is_invoked = any(
+            c.step.actor.startswith("invoker") and not c.ended.is_set() for c in self.calls
+        )
+        if is_invoked or (self.scenario.is_eager and not self.stage.puppets):
             return await self.puppet(party)
         if not self.stage.puppets:
             raise Impossible("there is no environment before the first invocation")

@@ -28,6 +28,7 @@ RESERVED = (
     "LAMBDA_TASK_ROOT",
     "LAMBDA_RUNTIME_DIR",
     "_X_AMZN_TRACE_ID",
+    "AWS_LAMBDA_MAX_CONCURRENCY",
 )
 """What RIE takes from its variables and no user of Lambda can set."""
 OPTIONS = ("AWS_LAMBDA_FUNCTION_TIMEOUT", "AWS_LAMBDA_FUNCTION_HANDLER", "_HANDLER")
@@ -113,6 +114,8 @@ def _arguments(scenario: Scenario, stage: Stage, directory: Path, credentials: b
     options = ["--code", str(directory), "--memory", RIE_MEMORY]
     options += ["--timeout", env.get("AWS_LAMBDA_FUNCTION_TIMEOUT", RIE_TIMEOUT)]
     options += ["--pass-credentials"] if credentials else []
+    if "AWS_LAMBDA_MAX_CONCURRENCY" in env:
+        options += ["--max-concurrency", env["AWS_LAMBDA_MAX_CONCURRENCY"]]
     for name in scenario.external:
         options += ["--extension", str(stage.write_program(name, "extensions"))]
     for name in scenario.not_executable:
