@@ -17,7 +17,7 @@ from tests.support.peers import fetch_rie
 from tests.support.walks import Saying, walks
 
 BATCH = 50
-SHORTEST, LONGEST = 20, 80
+SHORTEST, LONGEST = 25, 100
 
 
 def main() -> int:

@@ -16,8 +16,8 @@ from tests.support.differential import DIFFERENTIAL, Differential
 from tests.support.live_recording import NAMESPACE
 from tests.support.walks import Saying, walks
 
-EXCHANGES, WALKS = 2000, 65
-SHORTEST, LONGEST = 20, 80
+EXCHANGES, MOST_WALKS = 2000, 120
+SHORTEST, LONGEST = 25, 100
 
 
 @pytest.fixture
@@ -35,7 +35,7 @@ def test_a_random_walk_is_answered_as_by_rie(differential: Differential) -> None
     """Status, headers, body and the moment of every answer, but for the named rules."""
 
     @settings(
-        max_examples=WALKS,
+        max_examples=MOST_WALKS,
         deadline=None,
         derandomize=True,
         database=None,
@@ -43,8 +43,9 @@ def test_a_random_walk_is_answered_as_by_rie(differential: Differential) -> None
     )
     @given(walks(SHORTEST, LONGEST))
     def compare(walk: list[Saying]) -> None:
-        wrong = differential.compare(walk)
-        assert not wrong, "\n".join(wrong)
+        if differential.exchanges < EXCHANGES:
+            wrong = differential.compare(walk)
+            assert not wrong, "\n".join(wrong)
 
     compare()
     assert differential.exchanges >= EXCHANGES
