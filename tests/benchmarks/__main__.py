@@ -9,6 +9,7 @@ import sys
 from tests.benchmarks import (
     client_loop,
     cold_start,
+    core_steps,
     extension_start,
     growth,
     payloads,
@@ -28,6 +29,7 @@ MEMBERS = {
     "payloads": payloads.run,
     "streaming": streaming.run,
     "growth": growth.run,
+    "core_steps": core_steps.run,
     "server_streaming": server_streaming.run,
     "server_start": server_start.run,
     "server_growth": server_growth.run,
