@@ -37,7 +37,7 @@ def runtime_exited(state: State, event: ProcessExited) -> Fault:
         return Fault(
             contract.ERROR_RUNTIME_OUT_OF_MEMORY,
             message,
-            f"runtime outgrew the environment and was killed{_for_memory(state)}",
+            f"runtime {_outgrew(state)}",
             process=event.process,
         )
     if state.init_error is not None:
@@ -59,7 +59,7 @@ def extension_exited(state: State, extension: Extension, event: ProcessExited) -
     error_type = _reported_type(state) or contract.ERROR_EXTENSION_CRASH
     message = "exit code 0" if event.code == 0 else _ending(event)
     if event.process == state.outgrown:
-        sentence = f'extension "{extension.name}" outgrew the environment and was killed{_for_memory(state)}'
+        sentence = f'extension "{extension.name}" {_outgrew(state)}'
         return Fault(error_type, message, sentence, process=event.process)
     reported = f" after reporting {extension.error_type}" if extension.error_type else ""
     before = " before registering" if extension.state is ExtensionState.STARTED else ""
@@ -151,9 +151,12 @@ def _reported_type(state: State) -> str | None:
     return None
 
 
-def _for_memory(state: State) -> str:
-    size = state.settings.memory_mb
-    return f": all processes used {state.max_memory_mb} MB, the memory size is {size} MB"
+def _outgrew(state: State) -> str:
+    used, size = state.max_memory_mb, state.settings.memory_mb
+    return (
+        "outgrew the environment and was killed: "
+        f"all processes used {used} MB, the memory size is {size} MB"
+    )
 
 
 def _ending(event: ProcessExited) -> str:
