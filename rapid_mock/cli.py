@@ -62,6 +62,9 @@ def build_parser() -> argparse.ArgumentParser:
         action="store_true",
         help="streamed responses get Lambda's bandwidth: 6 MiB at once, then 2 MiB/s",
     )
+    event = commands.add_parser("event", help="print a realistic event of an AWS service")
+    event.add_argument("shape", nargs="?", help="its name (none: list the names)")
+    event.add_argument("fields", nargs=argparse.REMAINDER, help="[--field value]")
     return parser
 
 

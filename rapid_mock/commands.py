@@ -16,6 +16,7 @@ from pathlib import Path
 from lambda_runtime import contract
 from rapid_mock.console import Console
 from rapid_mock.errors import ServiceError, SetupError
+from rapid_mock.event_command import print_event
 from rapid_mock.functions import FunctionOptions, define_function
 from rapid_mock.host.environments import FunctionDefinition
 from rapid_mock.host.isolation import host_credentials
@@ -49,7 +50,11 @@ def start(arguments: argparse.Namespace) -> int:
         package.close()
 
 
-COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {"invoke": invoke, "start": start}
+COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
+    "invoke": invoke,
+    "start": start,
+    "event": print_event,
+}
 
 
 def read_event(text: str) -> bytes:
