@@ -118,6 +118,10 @@ class Supervisor:
         """The process ids of all that have not ended, oldest first."""
         return [child.process.pid for child in self._children.values()]
 
+    def processes(self) -> dict[int, int]:
+        """The process ids of all that have not ended, by token."""
+        return {token: child.process.pid for token, child in self._children.items()}
+
     async def close(self) -> None:
         """Kill and reap every process, close the pipes, end our own watchdog.
 
