@@ -41,6 +41,7 @@ class FunctionOptions:
     concurrency: int = 10
     max_concurrency: int | None = None
     credentials: Mapping[str, str] | None = field(default=None, repr=False)
+    freeze: bool = False
     on_attach: Callable[[Launch], None] | None = None
     runtime_api_port: int = 0
 
@@ -70,6 +71,7 @@ def define_function(
         environment=dict(options.environment),
         credentials=options.credentials,
         concurrency=options.concurrency,
+        is_frozen_when_idle=options.freeze,
         on_attach=options.on_attach,
         runtime_api_port=options.runtime_api_port,
         init_timeout_seconds=_init_timeout_seconds(options),
@@ -121,22 +123,34 @@ def _check(options: FunctionOptions) -> None:
         raise SetupError(f"the code directory {options.code} does not exist")
     if not options.handler and options.runtime is None and options.on_attach is None:
         raise SetupError("a handler (module.function) or a runtime command is needed")
+    if _log_format(options) not in LOG_FORMATS:
+        raise SetupError(f"the log format is text or json, not {options.log_format}")
+    _check_numbers(options)
+    _check_combinations(options)
+    try:
+        check_names(options.environment)
+    except ValueError as error:
+        raise SetupError(str(error)) from error
+
+
+def _check_numbers(options: FunctionOptions) -> None:
     if options.timeout is not None and not options.timeout > 0:
         raise SetupError("the timeout must be more than 0 seconds")
     if options.concurrency < 1:
         raise SetupError("the concurrency must be at least 1")
     if options.max_concurrency is not None and options.max_concurrency < 1:
         raise SetupError("the maximum concurrency of an environment must be at least 1")
-    if options.max_concurrency is not None and options.on_attach is not None:
-        raise SetupError("a runtime cannot be attached to managed instances")
     if options.memory < 1:
         raise SetupError("the memory size must be at least 1 MB")
-    if _log_format(options) not in LOG_FORMATS:
-        raise SetupError(f"the log format is text or json, not {options.log_format}")
-    try:
-        check_names(options.environment)
-    except ValueError as error:
-        raise SetupError(str(error)) from error
+
+
+def _check_combinations(options: FunctionOptions) -> None:
+    if options.max_concurrency is not None and options.on_attach is not None:
+        raise SetupError("a runtime cannot be attached to managed instances")
+    if options.freeze and options.on_attach is not None:
+        raise SetupError("a runtime that you start yourself cannot be frozen")
+    if options.freeze and options.max_concurrency is not None:
+        raise SetupError("managed instances are never frozen")
 
 
 def _python_path(environment: Mapping[str, str]) -> dict[str, str]:

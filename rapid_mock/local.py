@@ -157,6 +157,7 @@ class LocalLambda:
         concurrency: int = 10,
         max_concurrency: int | None = None,
         credentials: Mapping[str, str] | None = None,
+        freeze: bool = False,
         attach: bool = False,
     ) -> Function:
         """Create a function from a local directory.
@@ -166,8 +167,9 @@ class LocalLambda:
         `extensions` are executables or directories of them; `log_format` is `text` or `json`;
         `concurrency` the most environments at once; `max_concurrency` makes them environments of
         Lambda Managed Instances, with that many invocations at once in each (and `json` logs
-        unless said otherwise); `credentials` by variable name (None: dummies); with `attach` you
-        start the runtime, with `Function.variables` in its environment, and nothing times out.
+        unless said otherwise); `credentials` by variable name (None: dummies); `freeze` stops
+        all its processes between invocations, as Lambda does; with `attach` you start the runtime,
+        with `Function.variables` in its environment, and nothing times out.
         Raises SetupError for what cannot be, such as a missing directory or a taken name.
         """
         launches: Future[Launch] = Future()
@@ -189,6 +191,7 @@ class LocalLambda:
             concurrency=concurrency,
             max_concurrency=max_concurrency,
             credentials=credentials,
+            freeze=freeze,
             on_attach=wanted if attach else None,
         )
         definition = define_function(name, options, self._package)

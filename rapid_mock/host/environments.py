@@ -17,6 +17,7 @@ from rapid_mock.console import Console
 from rapid_mock.host.attach import AttachedDriver
 from rapid_mock.host.clock import Clock
 from rapid_mock.host.driver import EnvironmentDriver, Observer
+from rapid_mock.host.freeze import FreezingDriver
 from rapid_mock.host.isolation import (
     FunctionSettings,
     child_environment,
@@ -42,6 +43,7 @@ class FunctionDefinition:
     `runtime` says how its runtime starts (variables aside); `extensions` are executables;
     `environment` the user's variables; `credentials` by variable name, None for dummies;
     `concurrency` the most environments at once; `init_timeout_seconds` bounds the init phase.
+    `is_frozen_when_idle`: its processes stand still between invocations.
     With `on_attach` the user starts the runtime, and it is told how; `runtime_api_port` is a fixed
     port for that, 0 a free one.
     """
@@ -54,6 +56,7 @@ class FunctionDefinition:
     concurrency: int = 10
     account: str = contract.DEFAULT_ACCOUNT_ID
     init_timeout_seconds: float = contract.INIT_TIMEOUT_SECONDS
+    is_frozen_when_idle: bool = False
     on_attach: Callable[[Launch], None] | None = None
     runtime_api_port: int = 0
 
@@ -104,9 +107,7 @@ async def open_environment(
     log_stream = _log_stream(definition.settings.version)
     token = str(uuid.uuid4())
     settings = _lifecycle_settings(definition)
-    wanted = definition.on_attach
-    driver_of = partial(AttachedDriver, on_wanted=wanted) if wanted else EnvironmentDriver
-    driver = driver_of(
+    driver = _driver_kind(definition)(
         settings,
         launch=lambda spawn: definition.launch(spawn, f"{host}:{port}", log_stream, token),
         clock=clock,
@@ -120,6 +121,12 @@ async def open_environment(
     add_telemetry_api(router, driver)
     add_metadata_api(router, token)
     return LocalEnvironment(driver, server)
+
+
+def _driver_kind(definition: FunctionDefinition) -> Callable[..., EnvironmentDriver]:
+    if definition.on_attach is not None:
+        return partial(AttachedDriver, on_wanted=definition.on_attach)
+    return FreezingDriver if definition.is_frozen_when_idle else EnvironmentDriver
 
 
 def _lifecycle_settings(definition: FunctionDefinition) -> Settings:

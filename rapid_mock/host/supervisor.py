@@ -94,6 +94,11 @@ class Supervisor:
         if child is not None:
             child.signal_group(number)
 
+    def signal_all(self, number: int) -> None:
+        """Send a signal to every process group."""
+        for child in self._children.values():
+            child.signal_group(number)
+
     def drain(self, token: int | None = None) -> None:
         """Feed everything written before this call, by one process or by all.
 
