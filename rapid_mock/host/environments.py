@@ -97,7 +97,7 @@ async def open_environment(
     host, port = server.address
     log_stream = _log_stream(definition.settings.version)
     token = str(uuid.uuid4())
-    settings = _lifecycle_settings(definition)
+    settings = _lifecycle_settings(definition, log_stream)
     driver = EnvironmentDriver(
         settings,
         launch=lambda spawn: definition.launch(spawn, f"{host}:{port}", log_stream, token),
@@ -109,12 +109,12 @@ async def open_environment(
     )
     add_runtime_api(router, driver, _new_uuid if settings.mode.has_invocation_ids else None)
     add_extensions_api(router, driver)
-    add_telemetry_api(router, driver)
+    add_telemetry_api(router, driver, settings.mode)
     add_metadata_api(router, token)
     return LocalEnvironment(driver, server)
 
 
-def _lifecycle_settings(definition: FunctionDefinition) -> Settings:
+def _lifecycle_settings(definition: FunctionDefinition, log_stream: str) -> Settings:
     function = definition.settings
     return Settings(
         function_name=function.name,
@@ -126,6 +126,7 @@ def _lifecycle_settings(definition: FunctionDefinition) -> Settings:
         init_timeout=definition.init_timeout_seconds,
         account_id=definition.account,
         initialization_type=function.initialization_type,
+        log_stream=log_stream,
         mode=_mode(function),
     )
 

@@ -21,6 +21,7 @@ from tests.support.puppets import Direct, Puppet, Speaker, Stage, Wire, open_sta
 from tests.support.recorded import Request, Scenario, Step
 from tests.support.replay_calls import PARKED_SECONDS, Call, name_of, precedes, says
 from tests.support.served import Served, serve
+from tests.support.sink import Sink, open_sink
 
 SCENARIO_SECONDS = 25.0
 CALL_SECONDS = 8.0
@@ -43,7 +44,7 @@ class Impossible(Exception):
 class Replay:
     """One scenario on its stage."""
 
-    def __init__(self, scenario: Scenario, stage: Stage, served: Served) -> None:
+    def __init__(self, scenario: Scenario, stage: Stage, served: Served, sink: Sink) -> None:
         self.scenario = scenario
         self.stage = stage
         self.served = served
@@ -51,6 +52,7 @@ class Replay:
         self.wrong: list[str] = []
         self.was_signalled = False
         self._bindings = Bindings()
+        self._sink = sink
         self._wires: dict[Speaker, list[Wire]] = {}
         self._pings: dict[Speaker, list[Wire]] = {}
         self._directs: dict[str, Direct] = {}
@@ -240,6 +242,8 @@ class Replay:
         elif step.action == "signal":
             self.was_signalled = True
             self.served.signal(signal.Signals[step.detail])
+        elif step.action == "print":
+            await self._print(step)
         elif step.action == "closes its blocked next connection":
             await self._close_poll()
         elif step.action == "variables":
@@ -247,12 +251,23 @@ class Replay:
                 step.detail, variables(self, step), self._bindings
             ):
                 self._complain(step, difference)
+        elif step.action == "telemetry":
+            found = await self._sink.events(step.detail.count("\n") + 1)
+            for difference in self._sink.differences(step.detail, found, self._bindings):
+                self._complain(step, difference)
         elif step.action in ("observe", "arguments", "lines"):
             found = await observe(self, step)
             if not is_about(step.detail, found, self._bindings):
                 self._complain(step, f"saw {found}, expected {step.detail}")
         else:
             raise Impossible(f"unknown action {step.action}")
+
+    async def _print(self, step: Step) -> None:
+        """Let a process print a line, and wait until it has been read."""
+        await (await self.puppet(self._party(step.actor))).order(b"p", 0, step.detail.encode())
+        async with asyncio.timeout(CALL_SECONDS):
+            while step.detail + "\n" not in self.served.log:
+                await asyncio.sleep(0.01)
 
     async def _close_poll(self) -> None:
         call = next(
@@ -279,10 +294,10 @@ class Replay:
 
 async def replay(scenario: Scenario, directory: Path, *, is_hopeless: bool = False) -> Replay:
     """Play it; a hopeless one, of what is not there yet, only up to the first difference."""
-    async with open_stage(directory) as stage:
+    async with open_sink() as sink, open_stage(directory) as stage:
         stage.ignores_sigterm = scenario.name.endswith("/runtime_ignores_sigterm")
         served = await serve(scenario, stage, directory)
-        story = Replay(scenario, stage, served)
+        story = Replay(sink.fill(scenario), stage, served, sink)
         try:
             async with asyncio.timeout(SCENARIO_SECONDS):
                 await (story.play_to_first_difference() if is_hopeless else story.play())
