@@ -68,7 +68,9 @@ def _end(record: Record, _wall: float) -> str:
 def _report(record: Record, _wall: float) -> str:
     metrics = record["metrics"]
     if "billedDurationMs" not in metrics:
-        return f"REPORT RequestId: {record['requestId']}\tDuration: {metrics['durationMs']:.2f} ms\n"
+        return (
+            f"REPORT RequestId: {record['requestId']}\tDuration: {metrics['durationMs']:.2f} ms\n"
+        )
     parts = [
         f"REPORT RequestId: {record['requestId']}",
         f"Duration: {metrics['durationMs']:.2f} ms",

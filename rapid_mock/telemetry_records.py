@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime
+from functools import lru_cache
 
 from lambda_runtime import contract
+from rapid_mock.lifecycle.effects import Span
 from rapid_mock.lifecycle.subscriptions import Record, Subscription
 
 _LOGS_MEMBERS = {
@@ -25,13 +27,26 @@ _SINCE_2022_12_13 = ("status", "errorType")
 
 def iso_time(wall: float) -> str:
     """Epoch seconds as `2026-01-02T03:04:05.678Z`."""
-    stamp = datetime.fromtimestamp(wall, UTC).isoformat(timespec="milliseconds")
-    return stamp.removesuffix("+00:00") + "Z"
+    microseconds = round(wall * 1_000_000)
+    return f"{_iso_second(microseconds // 1_000_000)}.{microseconds // 1000 % 1000:03d}Z"
+
+
+@lru_cache(maxsize=4)  # the records of one second share its text
+def _iso_second(second: int) -> str:
+    return datetime.fromtimestamp(second, UTC).isoformat().removesuffix("+00:00")
 
 
 def envelope(record_type: str, members: dict[str, object], wall: float) -> str:
     """A platform record as JSON, without a newline."""
-    return _dump({"time": iso_time(wall), "type": record_type, "record": _wire_members(members)})
+    return _dump({"time": iso_time(wall), "type": record_type, "record": members})
+
+
+def _span(span: Span) -> dict[str, object]:
+    """Spans leave the core with epoch seconds."""
+    return {"name": span.name, "start": iso_time(span.start), "durationMs": span.duration_ms}
+
+
+_dump = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), default=_span).encode
 
 
 class RecordRenderer:
@@ -63,13 +78,12 @@ class RecordRenderer:
 def _telemetry_content(
     record_type: str, content: dict[str, object], subscription: Subscription
 ) -> dict[str, object]:
-    members = _wire_members(content)
     if (
         record_type == contract.PLATFORM_INIT_REPORT
         and subscription.schema == contract.TELEMETRY_SCHEMAS[0]
     ):
-        return {name: members[name] for name in members if name not in _SINCE_2022_12_13}
-    return members
+        return {name: content[name] for name in content if name not in _SINCE_2022_12_13}
+    return content
 
 
 def _logs_content(record_type: str, content: dict[str, object]) -> object:
@@ -79,19 +93,6 @@ def _logs_content(record_type: str, content: dict[str, object]) -> object:
     return content if kept is None else {name: content[name] for name in kept}
 
 
-def _wire_members(content: dict[str, object]) -> dict[str, object]:
-    """Spans leave the core with epoch seconds."""
-    spans = content.get("spans")
-    if not isinstance(spans, list):
-        return content
-    return content | {
-        "spans": [
-            {"name": span.name, "start": iso_time(span.start), "durationMs": span.duration_ms}
-            for span in spans
-        ]
-    }
-
-
 def _is_object(line: bytes) -> bool:
     if not line.lstrip().startswith(b"{"):
         return False
@@ -99,7 +100,3 @@ def _is_object(line: bytes) -> bool:
         return isinstance(json.loads(line), dict)
     except (ValueError, RecursionError):
         return False
-
-
-def _dump(value: object) -> str:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))

@@ -45,7 +45,9 @@ class TelemetryFeed:
         if record_type == contract.PLATFORM_INIT_START:
             self._begin()
         record = Record(now.wall, record_type, contract.TELEMETRY_PLATFORM, members)
-        self._carry_out(self._telemetry.record(record, now))
+        deliveries = self._telemetry.record(record, now)
+        if deliveries is not None:
+            self._carry_out(deliveries)
 
     def output(self, process: int, category: str, data: bytes, now: Now) -> None:
         """What a process wrote; its last line waits for its end."""
@@ -98,7 +100,9 @@ class TelemetryFeed:
 
     def _line(self, category: str, line: bytes, now: Now) -> None:
         record = Record(now.wall, category, category, line.removesuffix(b"\r"))
-        self._carry_out(self._telemetry.record(record, now))
+        deliveries = self._telemetry.record(record, now)
+        if deliveries is not None:
+            self._carry_out(deliveries)
 
     def _carry_out(self, deliveries: list[Delivery]) -> None:
         for delivery in deliveries:

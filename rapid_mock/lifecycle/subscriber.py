@@ -78,15 +78,16 @@ class Subscriber:
         """Whether everything so far has been delivered, or told to be lost."""
         return not (self._sending or self._queue or self._open.lines or self._lost)
 
-    def add(self, record: Record, now: Now) -> None:
-        """Keep a record, if the subscription and its schema have it."""
-        if record.category not in self.subscription.types:
-            return
-        line = self._render(record, self.subscription)
+    def add(self, record: Record, now: Now) -> bool:
+        """Keep a record, if the subscription and its schema have it; False if nothing moved."""
+        subscription = self.subscription
+        if record.category not in subscription.types:
+            return False
+        line = self._render(record, subscription)
         if line is None:
-            return
+            return False
         self.produced += 1
-        buffering = self.subscription.buffering
+        buffering, was_due = subscription.buffering, self._due
         reserved = DROP_RECORD_BYTES if self._lost else 0
         if self._open.lines and self._open.size + len(line) + reserved > buffering.max_bytes:
             self.close_batch(now)
@@ -96,6 +97,7 @@ class Subscriber:
         self._open.own += 1
         if len(self._open.lines) + bool(self._lost) >= buffering.max_items:
             self.close_batch(now)
+        return bool(self._queue) or self._due is not was_due
 
     def close_batch(self, now: Now) -> None:
         """The open batch is full, or due: it goes, waits for its turn, or is lost."""

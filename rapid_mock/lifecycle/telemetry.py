@@ -53,15 +53,19 @@ class Telemetry:
         """No life follows: nothing is kept any more."""
         self._history = None
 
-    def record(self, record: Record, now: Now) -> list[Delivery]:
-        """Keep a record for whoever wants it; after `platform.initReport` nobody else will come."""
+    def record(self, record: Record, now: Now) -> list[Delivery] | None:
+        """Keep a record for whoever wants it; after `platform.initReport` nobody else will come.
+
+        None is the usual case: nothing to send, and the deadline is what it was.
+        """
         if self._history is not None:
             self._history.append(record)
             if record.type == contract.PLATFORM_INIT_REPORT:
                 self._history = None
+        has_moved = False
         for subscriber in self.subscribers.values():
-            subscriber.add(record, now)
-        return self._deliveries(now)
+            has_moved |= subscriber.add(record, now)
+        return self._deliveries(now) if has_moved else None
 
     def subscribe(self, name: str, subscription: Subscription, now: Now) -> list[Delivery]:
         """Begin with what has happened since the init phase began."""

@@ -52,11 +52,13 @@ class Consumer:
         self.take(self.telemetry.subscribe("shipper", subscription(*types, **buffering), self.now))
 
     def platform(self, kind: str) -> None:
-        self.take(self.telemetry.record(Record(self.now.wall, kind, "platform", {}), self.now))
+        self.take(
+            self.telemetry.record(Record(self.now.wall, kind, "platform", {}), self.now) or []
+        )
 
     def line(self, text: str = "a line", category: str = "function") -> None:
         record = Record(self.now.wall, category, category, text.encode())
-        self.take(self.telemetry.record(record, self.now))
+        self.take(self.telemetry.record(record, self.now) or [])
 
     def wait(self, seconds: float) -> None:
         """Time passes; what is due on the way is done."""

@@ -347,9 +347,7 @@ class Script:
     ) -> Call:
         wanted = subscription() if wanted is None else wanted
         is_logs_api = isinstance(wanted, Subscription) and wanted.is_logs_api
-        return self.call(
-            TelemetrySubscribed(self.exchange(), f"id-{name}", wanted, is_logs_api)
-        )
+        return self.call(TelemetrySubscribed(self.exchange(), f"id-{name}", wanted, is_logs_api))
 
     def extension_next(self, name: str) -> Call:
         return self.call(ExtensionNext(self.exchange(), f"id-{name}"))

@@ -27,6 +27,8 @@ SCENARIO_SECONDS = 25.0
 CALL_SECONDS = 8.0
 EARLY_MS = 250
 """How much earlier than in the recording a timeout may be: RIE takes 100 ms more than it says."""
+OUTLAST_MS = 20
+"""By how much a call must have outlasted the beginning of another step for it to mean anything."""
 BARRIER_ROUNDS = 4
 RUNTIME = "bootstrap"
 CLOSED_BY_CLIENT = "closed by its client"
@@ -134,7 +136,9 @@ class Replay:
     def _note_early(self, step: Step) -> None:
         """A call that the recording shows to outlast the beginning of this step must do so."""
         for call in self.calls:
-            outlasts = (call.step.completed or 0) > step.at and not call.step.may_be_early
+            outlasts = (
+                call.step.completed or 0
+            ) > step.at + OUTLAST_MS and not call.step.may_be_early
             if outlasts and call.ended.is_set():
                 self._complain(call.step, f"ended before {name_of(step)}")
 
