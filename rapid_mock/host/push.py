@@ -16,6 +16,7 @@ from collections.abc import Sequence
 import httptools
 
 from lambda_runtime import contract
+from rapid_mock.host.clock import Clock
 from rapid_mock.lifecycle.subscriptions import Destination
 
 SEND_SECONDS = 5.0
@@ -32,15 +33,22 @@ class Undelivered(Exception):
 class Push:
     """Deliveries to one destination on this machine, one at a time."""
 
-    def __init__(self, destination: Destination) -> None:
+    def __init__(self, destination: Destination, clock: Clock) -> None:
         self._destination = destination
+        self._clock = clock
         self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
 
     async def send(self, lines: Sequence[bytes]) -> None:
         """Deliver records; raises Undelivered, after SEND_SECONDS at the latest."""
+        due = self._clock.now().monotonic + SEND_SECONDS
         try:
-            async with asyncio.timeout(SEND_SECONDS):
-                await self._send(lines)
+            async with asyncio.timeout(None) as limit:
+                # by the environment's clock: a consumer that is frozen is not late
+                timer = self._clock.call_at(due, lambda: limit.reschedule(0.0))
+                try:
+                    await self._send(lines)
+                finally:
+                    timer.cancel()
         except TimeoutError:
             self.close()
             raise Undelivered(f"no answer within {SEND_SECONDS} s") from None

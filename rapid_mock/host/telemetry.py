@@ -68,7 +68,7 @@ class TelemetryFeed:
             self._line(category, line, now)
 
     def subscribe(self, name: str, subscription: Subscription, now: Now) -> None:
-        self._pushes[name] = Push(subscription.destination)
+        self._pushes[name] = Push(subscription.destination, self._clock)
         self._carry_out(self._telemetry.subscribe(name, subscription, now))
 
     def flush(self, now: Now) -> None:

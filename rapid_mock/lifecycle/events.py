@@ -77,6 +77,13 @@ class MemorySampled:
     megabytes: int
 
 
+@dataclass(slots=True)
+class MemoryExceeded:
+    """All processes together use more than the memory size; `process` is the largest."""
+
+    process: int
+
+
 # --- Processes ------------------------------------------------------------------------------
 
 
@@ -237,6 +244,7 @@ Event = (
     | InvokeArrived
     | ShutdownRequested
     | MemorySampled
+    | MemoryExceeded
     | SpawnFailed
     | ProcessExited
     | ExchangeVanished

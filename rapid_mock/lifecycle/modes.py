@@ -33,8 +33,8 @@ class Mode:
     `has_invocation_ids`: each delivery has an id of its own, which answers may repeat.
     `external_events` and `internal_events`: what extensions may register for;
     `internal_refusals`: what internal ones hear about the others. `not_allowed`: why a transition
-    failed. `is_billed`: each invocation has a bill, and records tell when the runtime was done with it.
-    `telemetry_schemas` and `logs_schemas`: the versions of the Telemetry and the Logs API.
+    failed. `is_billed`: each invocation has a bill, and records tell when the runtime was done with
+    it. `telemetry_schemas` and `logs_schemas`: the versions of the Telemetry and the Logs API.
     """
 
     concurrency: int

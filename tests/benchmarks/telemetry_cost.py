@@ -37,8 +37,11 @@ def run(options: Options) -> list[Target]:
         samples = interleave(subjects, options.round_count(ROUNDS))
     columns = ("rps", "p50_us", "p99_us")
     rows = [
-        [name, *(median(samples, name, column) for column in columns)]
-        + [ratio(samples, name, PLAIN, "rps")]
+        [
+            name,
+            *(median(samples, name, column) for column in columns),
+            ratio(samples, name, PLAIN, "rps"),
+        ]
         for name in samples
     ]
     print_table("telemetry cost: 99 B, one caller", ["", "rps", "p50 us", "p99 us", "rps/"], rows)

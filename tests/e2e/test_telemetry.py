@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import json
 import random
-import shutil
+import sys
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -15,7 +15,7 @@ import pytest
 
 from rapid_mock import LocalLambda
 from rapid_mock.host import push
-from tests.support.command_line import ROOT, write_code
+from tests.support.command_line import ROOT, write_code, write_executable
 from tests.support.processes import eventually
 
 INVOKES = 1000
@@ -53,9 +53,11 @@ class Consumer:
         log_format: str = "text",
     ) -> list[dict[str, Any]]:
         """One invocation for each list of line lengths; everything that arrived to the end."""
-        extension = self._directory / "consumer"
-        shutil.copy(ROOT / "tests" / "support" / "telemetry_consumer.py", extension)
-        extension.chmod(0o755)
+        program = ROOT / "tests" / "support" / "telemetry_consumer.py"
+        extension = write_executable(
+            self._directory / "consumer",
+            f'#!/bin/sh\nexec "{sys.executable}" "{program}" consumer\n',
+        )
         subscription = {"schemaVersion": schema, "types": types} | (
             {} if buffering is None else {"buffering": buffering}
         )

@@ -178,11 +178,12 @@ def test_a_subscriber_gets_what_was_before_it() -> None:
 def test_nothing_is_kept_when_nobody_can_come_any_more() -> None:
     """After `platform.initReport` records are made for subscribers only."""
     consumer = Consumer()
-    assert not consumer.telemetry.is_wanted
+    wanted = [consumer.telemetry.is_wanted]
     consumer.begin()
-    assert consumer.telemetry.is_wanted
+    wanted.append(consumer.telemetry.is_wanted)
     consumer.platform("platform.initReport")
-    assert not consumer.telemetry.is_wanted
+    wanted.append(consumer.telemetry.is_wanted)
+    assert wanted == [False, True, False]
 
 
 def test_a_new_life_begins_without_subscribers() -> None:
@@ -264,10 +265,10 @@ def test_a_flush_sends_what_waits() -> None:
     consumer = subscribed(timeout=30.0)
     consumer.line("last words")
     consumer.take(consumer.telemetry.flush(consumer.now))
-    assert not consumer.telemetry.is_idle
+    idle = [consumer.telemetry.is_idle]
     consumer.answer()
-    assert consumer.telemetry.is_idle
-    assert consumer.texts == ["last words"]
+    idle.append(consumer.telemetry.is_idle)
+    assert (idle, consumer.texts) == ([False, True], ["last words"])
 
 
 # --- The sum ----------------------------------------------------------------------------------

@@ -2,8 +2,9 @@
 
 Usage: `python puppet.py PORT NAME [ARGUMENT...]`. It connects to 127.0.0.1:PORT, says who it is,
 and obeys. A frame is a kind (one letter), a number and a length (32 bits each), and bytes.
-Orders: `o` open connection N, `s` send, `h` half-close, `c` close, `x` exit with status N, `k` die
-by SIGKILL, `p` print. News: `H` hello (JSON), `d` received, `e` end of connection N, `S` got signal N.
+Orders: `o` open connection N, `s` send, `h` half-close, `c` close, `p` print a line, `x` exit with
+status N, `k` die by SIGKILL. News: `H` hello (JSON), `d` received, `e` end of connection N, `S` got
+signal N.
 """
 
 from __future__ import annotations

@@ -179,9 +179,9 @@ def _with_prints(scenario: dict[str, Any]) -> Iterator[Step]:
         if event["type"] == kind
     ]
     signals = [each["at_ms"] for each in scenario["steps"] if each.get("action") == "signal"]
-    for step in _steps(scenario["steps"]):
-        if any(0 <= (step.completed or 0) - at < SIGNAL_MS for at in signals):
-            step = replace(step, elapsed=None)  # how long it took was the recorder's choice
+    for recorded in _steps(scenario["steps"]):
+        ended_by_signal = any(0 <= (recorded.completed or 0) - at < SIGNAL_MS for at in signals)
+        step = replace(recorded, elapsed=None if ended_by_signal else recorded.elapsed)
         if is_invoke(step):
             yield from (replace(each, at=step.at) for each in prints)
             prints = []

@@ -239,6 +239,24 @@ class Replay:
     # --- Actions ----------------------------------------------------------------------------
 
     async def _act(self, step: Step) -> None:
+        if step.action in ("observe", "arguments", "lines"):
+            found = await observe(self, step)
+            if not is_about(step.detail, found, self._bindings):
+                self._complain(step, f"saw {found}, expected {step.detail}")
+        elif step.action in ("variables", "telemetry"):
+            await self._compare(step)
+        else:
+            await self._do(step)
+
+    async def _compare(self, step: Step) -> None:
+        if step.action == "variables":
+            wrong = differing_variables(step.detail, variables(self, step), self._bindings)
+        else:
+            wrong = await self._sink.differences(step.detail, self._bindings)
+        for difference in wrong:
+            self._complain(step, difference)
+
+    async def _do(self, step: Step) -> None:
         if step.action == "exit":
             await (await self.puppet(self._party(step.actor))).exit(int(step.detail))
         elif step.action == "killed by SIGKILL":
@@ -250,19 +268,6 @@ class Replay:
             await self._print(step)
         elif step.action == "closes its blocked next connection":
             await self._close_poll()
-        elif step.action == "variables":
-            for difference in differing_variables(
-                step.detail, variables(self, step), self._bindings
-            ):
-                self._complain(step, difference)
-        elif step.action == "telemetry":
-            found = await self._sink.events(step.detail.count("\n") + 1)
-            for difference in self._sink.differences(step.detail, found, self._bindings):
-                self._complain(step, difference)
-        elif step.action in ("observe", "arguments", "lines"):
-            found = await observe(self, step)
-            if not is_about(step.detail, found, self._bindings):
-                self._complain(step, f"saw {found}, expected {step.detail}")
         else:
             raise Impossible(f"unknown action {step.action}")
 
@@ -270,8 +275,7 @@ class Replay:
         """Let a process print a line, and wait until it has been read."""
         await (await self.puppet(self._party(step.actor))).order(b"p", 0, step.detail.encode())
         async with asyncio.timeout(CALL_SECONDS):
-            while step.detail + "\n" not in self.served.log:
-                await asyncio.sleep(0.01)
+            await self.served.has_said(step.detail)
 
     async def _close_poll(self) -> None:
         call = next(

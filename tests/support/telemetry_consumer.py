@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 """An extension made of nothing but sockets: subscribes to telemetry, writes down what arrives.
 
 Variables: `SUBSCRIPTION` is the body of its subscription without the destination, `API` the path,
@@ -13,6 +12,7 @@ import contextlib
 import json
 import os
 import socket
+import sys
 import threading
 import time
 
@@ -65,6 +65,13 @@ def take_http(wire: socket.socket) -> None:
         wire.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
 
 
+def read_to_the_end() -> None:
+    """TCP has no answers: what was sent before the shutdown may still have to be read."""
+    size = -1
+    while size != (size := os.path.getsize(os.environ["OUT"])):  # noqa: PTH202  as above
+        time.sleep(0.2)
+
+
 def serve(listener: socket.socket, take: object) -> None:
     while True:
         wire, _ = listener.accept()
@@ -80,7 +87,7 @@ def main() -> None:
     head, _ = call(
         "POST",
         "/2020-01-01/extension/register",
-        f"Lambda-Extension-Name: {os.path.basename(__file__)}",  # noqa: PTH119  as above
+        f"Lambda-Extension-Name: {sys.argv[1]}",
         b'{"events":["SHUTDOWN"]}',
     )
     identifier = next(
@@ -104,6 +111,8 @@ def main() -> None:
     assert body == b'"OK"', body
     with contextlib.suppress(ConnectionError):
         call("GET", "/2020-01-01/extension/event/next", identifier)
+    if is_tcp:
+        read_to_the_end()
 
 
 main()
