@@ -130,7 +130,7 @@ async def open_environment(
     namespace = await _open_namespace(definition, server, watchdog)
     log_stream = _log_stream(definition.settings.version)
     token = str(uuid.uuid4())
-    settings = _lifecycle_settings(definition)
+    settings = _lifecycle_settings(definition, log_stream)
 
     def launch(spawn: Spawn) -> Launch:
         plain = definition.launch(spawn, f"{host}:{port}", log_stream, token)
@@ -147,7 +147,7 @@ async def open_environment(
     )
     add_runtime_api(router, driver, _new_uuid if settings.mode.has_invocation_ids else None)
     add_extensions_api(router, driver)
-    add_telemetry_api(router, driver)
+    add_telemetry_api(router, driver, settings.mode)
     add_metadata_api(router, token)
     return LocalEnvironment(driver, server, namespace)
 
@@ -170,7 +170,7 @@ def _driver_kind(definition: FunctionDefinition) -> Callable[..., EnvironmentDri
     return FreezingDriver if definition.is_frozen_when_idle else EnvironmentDriver
 
 
-def _lifecycle_settings(definition: FunctionDefinition) -> Settings:
+def _lifecycle_settings(definition: FunctionDefinition, log_stream: str) -> Settings:
     function = definition.settings
     return Settings(
         function_name=function.name,
@@ -182,6 +182,7 @@ def _lifecycle_settings(definition: FunctionDefinition) -> Settings:
         init_timeout=definition.init_timeout_seconds,
         account_id=definition.account,
         initialization_type=function.initialization_type,
+        log_stream=log_stream,
         mode=_mode(function),
     )
 
