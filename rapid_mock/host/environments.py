@@ -106,7 +106,7 @@ async def open_environment(
     host, port = server.address
     log_stream = _log_stream(definition.settings.version)
     token = str(uuid.uuid4())
-    settings = _lifecycle_settings(definition)
+    settings = _lifecycle_settings(definition, log_stream)
     driver = _driver_kind(definition)(
         settings,
         launch=lambda spawn: definition.launch(spawn, f"{host}:{port}", log_stream, token),
@@ -118,7 +118,7 @@ async def open_environment(
     )
     add_runtime_api(router, driver, _new_uuid if settings.mode.has_invocation_ids else None)
     add_extensions_api(router, driver)
-    add_telemetry_api(router, driver)
+    add_telemetry_api(router, driver, settings.mode)
     add_metadata_api(router, token)
     return LocalEnvironment(driver, server)
 
@@ -129,7 +129,7 @@ def _driver_kind(definition: FunctionDefinition) -> Callable[..., EnvironmentDri
     return FreezingDriver if definition.is_frozen_when_idle else EnvironmentDriver
 
 
-def _lifecycle_settings(definition: FunctionDefinition) -> Settings:
+def _lifecycle_settings(definition: FunctionDefinition, log_stream: str) -> Settings:
     function = definition.settings
     return Settings(
         function_name=function.name,
@@ -141,6 +141,7 @@ def _lifecycle_settings(definition: FunctionDefinition) -> Settings:
         init_timeout=definition.init_timeout_seconds,
         account_id=definition.account,
         initialization_type=function.initialization_type,
+        log_stream=log_stream,
         mode=_mode(function),
     )
 
