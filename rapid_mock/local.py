@@ -16,7 +16,6 @@ import threading
 import uuid
 from collections.abc import Coroutine, Mapping, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -28,6 +27,7 @@ from rapid_mock.functions import FunctionOptions, define_function
 from rapid_mock.host.attach import variables_to_set
 from rapid_mock.host.launch import Launch, RuntimePackage
 from rapid_mock.host.service import LambdaService
+from rapid_mock.results import InvocationResult
 from rapid_mock.service.requests import InvokeAnswer, InvokeRequest
 from rapid_mock.tracing import new_trace_header
 
@@ -37,24 +37,6 @@ if TYPE_CHECKING:
 
 ATTACH_SECONDS = 30.0
 """How long the extensions of a function may take until a runtime can be attached to it."""
-
-
-@dataclass(frozen=True, slots=True)
-class InvocationResult:
-    """What one invocation came to.
-
-    `payload`: the response's JSON value (the text where it is not JSON); `raw`: its bytes;
-    `function_error`: None or `Unhandled`; `logs`: everything from START to REPORT;
-    `report`: durations in ms, memory in MB, `init_ms` only on a cold start.
-    """
-
-    payload: Any
-    raw: bytes
-    function_error: str | None
-    logs: str
-    report: Report
-    executed_version: str
-    request_id: str
 
 
 class Function:
@@ -266,16 +248,10 @@ def _variables(launches: Future[Launch]) -> dict[str, str]:
 
 
 def _result(answer: InvokeAnswer, report: Report) -> InvocationResult:
-    text = answer.payload.decode("utf-8", "replace")
-    try:
-        payload = json.loads(text)
-    except ValueError:
-        payload = text
-    return InvocationResult(
-        payload=payload,
-        raw=answer.payload,
+    return InvocationResult.of(
+        answer.payload,
         function_error=answer.function_error,
-        logs=answer.log.decode("utf-8", "replace"),
+        log=answer.log,
         report=report,
         executed_version=answer.executed_version,
         request_id=answer.request_id,
