@@ -11,6 +11,7 @@ from rapid_mock.errors import InvalidParameterValue, ResourceNotFound, ServiceEr
 from rapid_mock.host.clock import Clock, SystemClock
 from rapid_mock.host.environments import FunctionDefinition, LocalEnvironment, open_environment
 from rapid_mock.host.fleet import Fleet, Pending
+from rapid_mock.host.mounts import name_opt
 from rapid_mock.host.throttle import ThrottledTaker
 from rapid_mock.host.watchdog import Watchdog
 from rapid_mock.http.invoke_api import add_invoke_api
@@ -44,6 +45,12 @@ class LambdaService:
         name = definition.settings.name
         if name in self._functions:
             raise SetupError(f"function {name} exists already")
+        if definition.mounts is None:
+            for launcher in name_opt(definition.launchers()):
+                self._console.explain(
+                    f"{launcher.name} names /opt, which is this machine's own: "
+                    "its layer lies there with --isolation namespace"
+                )
 
         async def open_one(fleet: Fleet) -> LocalEnvironment:
             return await open_environment(
