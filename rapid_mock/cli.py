@@ -58,6 +58,17 @@ def build_parser() -> argparse.ArgumentParser:
         "--allow-host", action="append", default=[], metavar="NAME", help="accept this Host header"
     )
     start.add_argument(
+        "--attach",
+        action="store_true",
+        help="you start the runtime, under a debugger for example: prints the variables to set; "
+        "the Runtime API gets the port after --port, nothing times out",
+    )
+    start.add_argument(
+        "--freeze",
+        action="store_true",
+        help="stop all processes of an environment between invocations, as Lambda does",
+    )
+    start.add_argument(
         "--throttle-streams",
         action="store_true",
         help="streamed responses get Lambda's bandwidth: 6 MiB at once, then 2 MiB/s",

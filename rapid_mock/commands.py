@@ -18,9 +18,10 @@ from rapid_mock.console import Console
 from rapid_mock.errors import ServiceError, SetupError
 from rapid_mock.event_command import print_event
 from rapid_mock.functions import FunctionOptions, define_function
+from rapid_mock.host.attach import variables_to_set
 from rapid_mock.host.environments import FunctionDefinition
 from rapid_mock.host.isolation import host_credentials
-from rapid_mock.host.launch import RuntimePackage, image_extensions
+from rapid_mock.host.launch import Launch, RuntimePackage, image_extensions
 from rapid_mock.host.service import LambdaService
 from rapid_mock.service.requests import Flow, InvokeAnswer, InvokeRequest
 from rapid_mock.tracing import new_trace_header
@@ -44,7 +45,7 @@ def start(arguments: argparse.Namespace) -> int:
     """`rapid-mock start`: serve until Ctrl-C or SIGTERM, then run the shutdown phase."""
     package = RuntimePackage()
     try:
-        definition = _define(arguments, package)
+        definition = _define(arguments, package, _Wanted().tell if arguments.attach else None)
         return asyncio.run(_serve(arguments, definition))
     finally:
         package.close()
@@ -157,7 +158,11 @@ def _stop_on_signals(stop: asyncio.Event) -> None:
         loop.add_signal_handler(number, stop.set)
 
 
-def _define(arguments: argparse.Namespace, package: RuntimePackage) -> FunctionDefinition:
+def _define(
+    arguments: argparse.Namespace,
+    package: RuntimePackage,
+    on_attach: Callable[[Launch], None] | None = None,
+) -> FunctionDefinition:
     options = FunctionOptions(
         handler=arguments.handler,
         code=arguments.code,
@@ -171,6 +176,9 @@ def _define(arguments: argparse.Namespace, package: RuntimePackage) -> FunctionD
         concurrency=arguments.concurrency,
         max_concurrency=arguments.max_concurrency,
         credentials=_credentials(arguments),
+        freeze=arguments.command == "start" and arguments.freeze,
+        on_attach=on_attach,
+        runtime_api_port=arguments.port + 1 if on_attach and arguments.port else 0,
     )
     return define_function(arguments.name, options, package)
 
@@ -216,6 +224,25 @@ def _client_context(text: str | None) -> str | None:
         except ValueError as error:
             raise SetupError(f"--client-context is not JSON: {error}") from error
     return text
+
+
+class _Wanted:
+    """Tells the developer how to start the runtime: variables on stdout, the rest on stderr."""
+
+    def __init__(self) -> None:
+        self._variables: dict[str, str] = {}
+
+    def tell(self, launch: Launch) -> None:
+        variables = variables_to_set(launch)
+        if variables != self._variables:
+            self._variables = variables
+            lines = [f"{name}={shlex.quote(value)}\n" for name, value in variables.items()]
+            sys.stdout.write("".join(lines))
+            sys.stdout.flush()
+        example = f", for example `{shlex.join(launch.argv)}`" if launch.argv else ""
+        Console().explain(
+            f"waiting for the runtime: start it in {launch.cwd} with the variables printed{example}"
+        )
 
 
 class _Printed:

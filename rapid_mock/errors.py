@@ -64,6 +64,12 @@ class ValidationFailed(RequestError):
         return {"message": str(self)}
 
 
+class InvalidEventPattern(RequestError):
+    """Raised when an event pattern breaks the language's rules (400)."""
+
+    type_name = "InvalidEventPatternException"
+
+
 class RequestTooLarge(RequestError):
     """Raised when a payload exceeds the limit of its invocation type (413)."""
 

@@ -5,15 +5,15 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from lambda_runtime import contract
 from rapid_mock.errors import SetupError
 from rapid_mock.host.environments import FunctionDefinition
 from rapid_mock.host.isolation import FunctionSettings, check_names
-from rapid_mock.host.launch import RuntimePackage, find_extensions, runtime_launch
+from rapid_mock.host.launch import Launch, RuntimePackage, find_extensions, runtime_launch
 
 UNLIMITED_SECONDS = 30 * 24 * 3600.0
 """What `timeout=None` means: nothing runs out while someone sits in a debugger."""
@@ -23,7 +23,11 @@ LOG_FORMATS = {"text": contract.LOG_FORMAT_TEXT, "json": contract.LOG_FORMAT_JSO
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FunctionOptions:
-    """What a user may say of a function; meanings as in `LocalLambda.create_function`."""
+    """What a user may say of a function; meanings as in `LocalLambda.create_function`.
+
+    With `on_attach` the user starts the runtime: it is told how, and nothing times out;
+    `runtime_api_port` is then the port of the Runtime API, 0 a free one.
+    """
 
     handler: str = ""
     code: str | Path = "."
@@ -37,6 +41,9 @@ class FunctionOptions:
     concurrency: int = 10
     max_concurrency: int | None = None
     credentials: Mapping[str, str] | None = field(default=None, repr=False)
+    freeze: bool = False
+    on_attach: Callable[[Launch], None] | None = None
+    runtime_api_port: int = 0
 
 
 def define_function(
@@ -44,6 +51,8 @@ def define_function(
 ) -> FunctionDefinition:
     """Check and resolve; raises SetupError, one sentence that names what is wrong."""
     _check(options)
+    if options.on_attach is not None:
+        options = replace(options, timeout=None, concurrency=1)
     directory = str(Path(options.code).resolve())
     settings = FunctionSettings(
         name,
@@ -55,23 +64,33 @@ def define_function(
         initialization_type=_initialization_type(options),
         max_concurrency=options.max_concurrency,
     )
-    launch = runtime_launch(
-        options.handler,
-        code_directory=directory,
-        env=_python_path(options.environment),
-        package=package,
-        python=_interpreter(options.python),
-        command=options.runtime,
-        wrapper=options.environment.get(contract.ENV_EXEC_WRAPPER),
-    )
     return FunctionDefinition(
         settings,
-        launch,
+        _runtime(options, directory, package),
         extensions=tuple(find_extensions(options.extensions)),
         environment=dict(options.environment),
         credentials=options.credentials,
         concurrency=options.concurrency,
+        is_frozen_when_idle=options.freeze,
+        on_attach=options.on_attach,
+        runtime_api_port=options.runtime_api_port,
         init_timeout_seconds=_init_timeout_seconds(options),
+    )
+
+
+def _runtime(options: FunctionOptions, directory: str, package: RuntimePackage) -> Launch:
+    """How the runtime starts; a developer who starts it need not say how."""
+    env = _python_path(options.environment)
+    if not options.handler and options.runtime is None:
+        return Launch((), directory, env)
+    return runtime_launch(
+        options.handler,
+        code_directory=directory,
+        env=env,
+        package=package,
+        python=_interpreter(options.python),
+        command=options.runtime,
+        wrapper=options.environment.get(contract.ENV_EXEC_WRAPPER),
     )
 
 
@@ -102,8 +121,19 @@ def _log_format(options: FunctionOptions) -> str:
 def _check(options: FunctionOptions) -> None:
     if not Path(options.code).is_dir():
         raise SetupError(f"the code directory {options.code} does not exist")
-    if not options.handler and options.runtime is None:
+    if not options.handler and options.runtime is None and options.on_attach is None:
         raise SetupError("a handler (module.function) or a runtime command is needed")
+    if _log_format(options) not in LOG_FORMATS:
+        raise SetupError(f"the log format is text or json, not {options.log_format}")
+    _check_numbers(options)
+    _check_combinations(options)
+    try:
+        check_names(options.environment)
+    except ValueError as error:
+        raise SetupError(str(error)) from error
+
+
+def _check_numbers(options: FunctionOptions) -> None:
     if options.timeout is not None and not options.timeout > 0:
         raise SetupError("the timeout must be more than 0 seconds")
     if options.concurrency < 1:
@@ -112,12 +142,15 @@ def _check(options: FunctionOptions) -> None:
         raise SetupError("the maximum concurrency of an environment must be at least 1")
     if options.memory < 1:
         raise SetupError("the memory size must be at least 1 MB")
-    if _log_format(options) not in LOG_FORMATS:
-        raise SetupError(f"the log format is text or json, not {options.log_format}")
-    try:
-        check_names(options.environment)
-    except ValueError as error:
-        raise SetupError(str(error)) from error
+
+
+def _check_combinations(options: FunctionOptions) -> None:
+    if options.max_concurrency is not None and options.on_attach is not None:
+        raise SetupError("a runtime cannot be attached to managed instances")
+    if options.freeze and options.on_attach is not None:
+        raise SetupError("a runtime that you start yourself cannot be frozen")
+    if options.freeze and options.max_concurrency is not None:
+        raise SetupError("managed instances are never frozen")
 
 
 def _python_path(environment: Mapping[str, str]) -> dict[str, str]:

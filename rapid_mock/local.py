@@ -25,13 +25,18 @@ from lambda_runtime import contract
 from rapid_mock.console import Console, Stream
 from rapid_mock.errors import ServiceError, SetupError
 from rapid_mock.functions import FunctionOptions, define_function
-from rapid_mock.host.launch import RuntimePackage
+from rapid_mock.host.attach import variables_to_set
+from rapid_mock.host.launch import Launch, RuntimePackage
 from rapid_mock.host.service import LambdaService
 from rapid_mock.service.requests import InvokeAnswer, InvokeRequest
 from rapid_mock.tracing import new_trace_header
 
 if TYPE_CHECKING:
     from rapid_mock.lifecycle.effects import Report
+
+
+ATTACH_SECONDS = 30.0
+"""How long the extensions of a function may take until a runtime can be attached to it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,11 +58,18 @@ class InvocationResult:
 
 
 class Function:
-    """A function of a LocalLambda."""
+    """A function of a LocalLambda.
 
-    def __init__(self, local: LocalLambda, name: str) -> None:
+    `variables` are what a runtime that you start yourself needs in its environment: of a function
+    created with `attach=True`, and empty otherwise.
+    """
+
+    def __init__(
+        self, local: LocalLambda, name: str, variables: Mapping[str, str] | None = None
+    ) -> None:
         self._local = local
         self.name = name
+        self.variables = dict(variables or {})
 
     def invoke(
         self,
@@ -145,6 +157,8 @@ class LocalLambda:
         concurrency: int = 10,
         max_concurrency: int | None = None,
         credentials: Mapping[str, str] | None = None,
+        freeze: bool = False,
+        attach: bool = False,
     ) -> Function:
         """Create a function from a local directory.
 
@@ -153,9 +167,17 @@ class LocalLambda:
         `extensions` are executables or directories of them; `log_format` is `text` or `json`;
         `concurrency` the most environments at once; `max_concurrency` makes them environments of
         Lambda Managed Instances, with that many invocations at once in each (and `json` logs
-        unless said otherwise); `credentials` by variable name (None: dummies).
+        unless said otherwise); `credentials` by variable name (None: dummies); `freeze` stops
+        all its processes between invocations, as Lambda does; with `attach` you start the runtime,
+        with `Function.variables` in its environment, and nothing times out.
         Raises SetupError for what cannot be, such as a missing directory or a taken name.
         """
+        launches: Future[Launch] = Future()
+
+        def wanted(launch: Launch) -> None:
+            if not launches.done():
+                launches.set_result(launch)
+
         options = FunctionOptions(
             handler=handler,
             code=code,
@@ -169,6 +191,8 @@ class LocalLambda:
             concurrency=concurrency,
             max_concurrency=max_concurrency,
             credentials=credentials,
+            freeze=freeze,
+            on_attach=wanted if attach else None,
         )
         definition = define_function(name, options, self._package)
         service = self._running
@@ -177,7 +201,7 @@ class LocalLambda:
             service.create_function(definition)
 
         self._call(create())
-        return Function(self, name)
+        return Function(self, name, _variables(launches) if attach else None)
 
     def client(self, service_name: str = "lambda", **options: Any) -> Any:
         """Make a boto3 client of this endpoint, with dummy credentials; needs boto3."""
@@ -226,6 +250,13 @@ class LocalLambda:
         self._thread.join()
         self._loop.close()
         self._service = None
+
+
+def _variables(launches: Future[Launch]) -> dict[str, str]:
+    try:
+        return variables_to_set(launches.result(ATTACH_SECONDS))
+    except TimeoutError as error:
+        raise SetupError(f"the extensions did not register within {ATTACH_SECONDS} s") from error
 
 
 def _result(answer: InvokeAnswer, report: Report) -> InvocationResult:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
+import resource
 import signal
 import subprocess
 import sys
 import termios
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -17,9 +18,14 @@ from typing import TYPE_CHECKING, Literal
 from rapid_mock.errors import RapidMockError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
 FailureKind = Literal["missing", "permission", "directory", "other"]
+
+
+DESCRIPTORS = 1024
+"""What a process of a function may have open at once (Lambda quotas, "File descriptors")."""
+DESCRIPTORS_TO_START = 16
 
 
 class SpawnFailed(RapidMockError):
@@ -74,21 +80,41 @@ def start(token: int, argv: Sequence[str], *, env: Mapping[str, str], cwd: str) 
         raise SpawnFailed("other", f"fork/exec {argv[0]}: {words(error)}") from error
     try:
         os.set_blocking(reading, False)
-        process = subprocess.Popen(
-            argv,
-            stdin=subprocess.DEVNULL,
-            stdout=writing,
-            stderr=writing,
-            cwd=cwd,
-            env=env,
-            process_group=0,
-        )
+        with _lambda_descriptors(writing):
+            process = subprocess.Popen(
+                argv,
+                stdin=subprocess.DEVNULL,
+                stdout=writing,
+                stderr=writing,
+                cwd=cwd,
+                env=env,
+                process_group=0,
+            )
     except (OSError, ValueError) as error:
         os.close(reading)
         raise _failure(argv[0], cwd, error) from error
     finally:
         os.close(writing)
     return Child(token, process, reading)
+
+
+@contextmanager
+def _lambda_descriptors(newest: int) -> Iterator[None]:
+    """Have what starts in here inherit Lambda's soft limit on descriptors.
+
+    Ours is changed for that moment, as a program may read it first thing. With so many open that
+    starting a process would fail meanwhile (`newest` tells), the child gets our own limit.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = DESCRIPTORS if hard == resource.RLIM_INFINITY else min(DESCRIPTORS, hard)
+    if soft == wanted or newest > wanted - DESCRIPTORS_TO_START:
+        yield
+        return
+    resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 def _failure(executable: str, cwd: str, error: OSError | ValueError) -> SpawnFailed:

@@ -18,6 +18,7 @@ from rapid_mock.console import RENDERERS, Console
 from rapid_mock.host.clock import Cancellable, Clock
 from rapid_mock.host.launch import Launch
 from rapid_mock.host.memory import peak_memory_mb
+from rapid_mock.host.memory_limit import MemoryWatch
 from rapid_mock.host.supervisor import ExitStatus, SpawnFailed, Supervisor
 from rapid_mock.host.watchdog import Watchdog
 from rapid_mock.lifecycle import effects as order
@@ -31,8 +32,10 @@ from rapid_mock.service.requests import ChunkTaker
 _SIGNALS = {"SIGTERM": signal.SIGTERM, "SIGKILL": signal.SIGKILL}
 _NEWLINE = ord("\n")
 MEMORY_SAMPLE_SECONDS = 0.01
-_MEMORY_IS_SEEN = frozenset({happened.RuntimeNext, happened.RuntimeInitFailed, type(None)})
-"""When an invocation or an init ends, or is about to be ended by its deadline (None)."""
+_MEMORY_IS_SEEN = frozenset(
+    {happened.RuntimeNext, happened.RuntimeInitFailed, happened.MemoryExceeded, type(None)}
+)
+"""When an invocation or an init ends, or is about to be ended, by its deadline (None) or by us."""
 LOG_LIMIT_BYTES = 4 * 1024 * 1024
 """How much of one invocation's log is kept for its caller; the oldest bytes go first."""
 
@@ -71,6 +74,12 @@ class EnvironmentDriver:
         self._render = RENDERERS[log_format]
         self._supervisor = Supervisor(
             on_output=self._output, on_exit=self._exited, watchdog=watchdog
+        )
+        self._memory_watch = MemoryWatch(
+            settings.memory_mb,
+            processes=self._supervisor.processes,
+            is_working=lambda: self._environment.deadline is not None,
+            on_outgrown=lambda process: self.dispatch(happened.MemoryExceeded(process)),
         )
         self._responders: dict[int, Callable[[Message], None]] = {}
         self._exchanges = 0
@@ -130,6 +139,7 @@ class EnvironmentDriver:
         """Kill whatever is left and give back every descriptor."""
         if self._timer is not None:
             self._timer.cancel()
+        self._memory_watch.close()
         await self._supervisor.close()
 
     # --- Time -------------------------------------------------------------------------------
@@ -161,8 +171,10 @@ class EnvironmentDriver:
                 self._print()
         self._observer.moved(self, environment.standing)
         deadline = environment.deadline
-        if deadline is not None and (self._timer is None or deadline < self._timer_due):
-            self._arm(deadline)
+        if deadline is not None:
+            self._memory_watch.wake()
+            if self._timer is None or deadline < self._timer_due:
+                self._arm(deadline)
 
     def _step(self, event: Event | None) -> None:
         self._now = now = self._clock.now()

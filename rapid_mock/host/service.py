@@ -62,8 +62,8 @@ class LambdaService:
             room=definition.settings.max_concurrency or 1,
         )
         self._functions[name] = (definition, fleet)
-        if definition.settings.max_concurrency is not None:
-            fleet.prepare()  # managed instances are there before the first invocation
+        if definition.settings.max_concurrency is not None or definition.on_attach is not None:
+            fleet.prepare()  # managed instances, and who attaches, come before any invocation
 
     async def listen(
         self, host: str, port: int, *, allowed_hosts: frozenset[str] = frozenset()

@@ -94,6 +94,11 @@ class Supervisor:
         if child is not None:
             child.signal_group(number)
 
+    def signal_all(self, number: int) -> None:
+        """Send a signal to every process group."""
+        for child in self._children.values():
+            child.signal_group(number)
+
     def drain(self, token: int | None = None) -> None:
         """Feed everything written before this call, by one process or by all.
 
@@ -117,6 +122,10 @@ class Supervisor:
     def pids(self) -> list[int]:
         """The process ids of all that have not ended, oldest first."""
         return [child.process.pid for child in self._children.values()]
+
+    def processes(self) -> dict[int, int]:
+        """The process ids of all that have not ended, by token."""
+        return {token: child.process.pid for token, child in self._children.items()}
 
     async def close(self) -> None:
         """Kill and reap every process, close the pipes, end our own watchdog.

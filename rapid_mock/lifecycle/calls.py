@@ -7,8 +7,9 @@ from typing import Any
 
 from rapid_mock.lifecycle import diagnosis, extension_calls, phases, runtime_calls
 from rapid_mock.lifecycle import events as happened
+from rapid_mock.lifecycle.effects import Signal
 from rapid_mock.lifecycle.machines import ExtensionAction, RuntimeAction
-from rapid_mock.lifecycle.shutdown import begin_stop
+from rapid_mock.lifecycle.shutdown import begin_stop, processes
 from rapid_mock.lifecycle.state import Extension, Phase, State
 
 
@@ -33,6 +34,13 @@ def shutdown_requested(state: State, event: happened.ShutdownRequested) -> None:
 
 def memory_sampled(state: State, event: happened.MemorySampled) -> None:
     state.max_memory_mb = max(state.max_memory_mb, event.megabytes)
+
+
+def memory_exceeded(state: State, event: happened.MemoryExceeded) -> None:
+    """As Linux does for Lambda: SIGKILL; what follows, follows from the end of the process."""
+    if state.phase in (Phase.INIT, Phase.INVOKE) and event.process in processes(state):
+        state.outgrown = event.process
+        state.effects.append(Signal(event.process, "SIGKILL"))
 
 
 def spawn_failed(state: State, event: happened.SpawnFailed) -> None:
@@ -84,6 +92,7 @@ HANDLERS: dict[type, Callable[[State, Any], None]] = {
     happened.InvokeArrived: invoke_arrived,
     happened.ShutdownRequested: shutdown_requested,
     happened.MemorySampled: memory_sampled,
+    happened.MemoryExceeded: memory_exceeded,
     happened.SpawnFailed: spawn_failed,
     happened.ProcessExited: process_exited,
     happened.ExchangeVanished: exchange_vanished,

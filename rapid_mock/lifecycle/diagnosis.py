@@ -28,12 +28,18 @@ _REPORTED = {
 def runtime_exited(state: State, event: ProcessExited) -> Fault:
     """The runtime's end; an init error it reported before is what the invoker gets."""
     ending = _ending(event)
-    sentence = f"runtime exited {_DURING.get(state.phase, '')} ({ending})"
     message = (
         "Runtime exited without providing a reason"
         if event.code == 0
         else f"Runtime exited with error: {ending}"
     )
+    if event.process == state.outgrown:
+        return Fault(
+            contract.ERROR_RUNTIME_OUT_OF_MEMORY,
+            message,
+            f"runtime {_outgrew(state)}",
+            process=event.process,
+        )
     if state.init_error is not None:
         reported = state.init_error
         return Fault(
@@ -44,6 +50,7 @@ def runtime_exited(state: State, event: ProcessExited) -> Fault:
             process=event.process,
         )
     error_type = _reported_type(state) or contract.ERROR_RUNTIME_EXIT
+    sentence = f"runtime exited {_DURING.get(state.phase, '')} ({ending})"
     return Fault(error_type, message, sentence, process=event.process)
 
 
@@ -51,6 +58,9 @@ def extension_exited(state: State, extension: Extension, event: ProcessExited) -
     """An extension's end before SHUTDOWN."""
     error_type = _reported_type(state) or contract.ERROR_EXTENSION_CRASH
     message = "exit code 0" if event.code == 0 else _ending(event)
+    if event.process == state.outgrown:
+        sentence = f'extension "{extension.name}" {_outgrew(state)}'
+        return Fault(error_type, message, sentence, process=event.process)
     reported = f" after reporting {extension.error_type}" if extension.error_type else ""
     before = " before registering" if extension.state is ExtensionState.STARTED else ""
     sentence = (
@@ -139,6 +149,14 @@ def _reported_type(state: State) -> str | None:
         if extension.state in _REPORTED:
             return _REPORTED[extension.state]
     return None
+
+
+def _outgrew(state: State) -> str:
+    used, size = state.max_memory_mb, state.settings.memory_mb
+    return (
+        "outgrew the environment and was killed: "
+        f"all processes used {used} MB, the memory size is {size} MB"
+    )
 
 
 def _ending(event: ProcessExited) -> str:

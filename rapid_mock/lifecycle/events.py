@@ -73,6 +73,13 @@ class MemorySampled:
     megabytes: int
 
 
+@dataclass(slots=True)
+class MemoryExceeded:
+    """All processes together use more than the memory size; `process` is the largest."""
+
+    process: int
+
+
 # --- Processes ------------------------------------------------------------------------------
 
 
@@ -210,6 +217,7 @@ Event = (
     | InvokeArrived
     | ShutdownRequested
     | MemorySampled
+    | MemoryExceeded
     | SpawnFailed
     | ProcessExited
     | ExchangeVanished

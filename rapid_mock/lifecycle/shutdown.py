@@ -84,12 +84,12 @@ def overrun(state: State) -> None:
 def kill_everyone(state: State, stop: Stop) -> None:
     stop.stage = Stage.KILLED
     stop.until = state.now.monotonic + REAP_SECONDS
-    for process in _processes(state):
+    for process in processes(state):
         state.effects.append(Signal(process, "SIGKILL"))
 
 
 def is_everyone_gone(state: State) -> bool:
-    return not _processes(state)
+    return not processes(state)
 
 
 def end_stop(state: State) -> None:
@@ -103,7 +103,7 @@ def end_stop(state: State) -> None:
     state.overdue.clear()
     state.runtime, state.runtime_process = RuntimeState.ABSENT, None
     state.phase = _stop(state).then
-    state.stop = state.init_error = state.init_ms = None
+    state.stop = state.init_error = state.init_ms = state.outgrown = None
 
 
 def expire(state: State) -> None:
@@ -172,7 +172,8 @@ def _is_told_of_shutdown(extension: Extension) -> bool:
     )
 
 
-def _processes(state: State) -> list[int]:
+def processes(state: State) -> list[int]:
+    """Every process that has not ended."""
     processes = [state.runtime_process] if state.runtime_process is not None else []
     processes += [e.process for e in state.extensions.values() if e.process is not None]
     return processes

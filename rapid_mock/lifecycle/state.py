@@ -197,6 +197,7 @@ class State:
     fault: Fault | None = None
     init_error: Fault | None = None
     max_memory_mb: int = 0
+    outgrown: int | None = None  # the process that was killed for its memory
 
     def new_process(self) -> int:
         self.processes += 1

@@ -30,6 +30,13 @@ def handler(event, context):
         os._exit(event["code"])
     if what == "die":
         os.kill(os.getpid(), event["signal"])
+    if what == "eat":
+        data = b"x" * (event["megabytes"] << 20)
+        time.sleep(event.get("seconds", 60))
+        return os.getpid()
+    if what == "feed a child":
+        program = f"data = b'x' * ({event['megabytes']} << 20); import time; time.sleep(60)"
+        subprocess.run([sys.executable, "-c", program])
     if what == "hang":
         time.sleep(60)
     if what == "child":
@@ -133,6 +140,40 @@ def test_handler_that_never_returns(running: Local) -> None:
     assert "\tStatus: timeout\t\n" in result.logs
     assert "rapid-mock: handler did not respond within 0.5 s" in running.text
     assert isinstance(function.invoke({}).payload, int)
+
+
+@pytest.mark.parametrize("how", ["eat", "feed a child"])
+def test_function_that_outgrows_its_memory(running: Local, how: str) -> None:
+    """It is killed and told as AWS tells it, with the real maximum; the next invoke works."""
+    function = running.local.create_function(
+        "f", handler="app.handler", code=running.code, memory=128, timeout=30
+    )
+    result = function.invoke({"do": how, "megabytes": 160})
+    message = f"RequestId: {result.request_id} Error: Runtime exited with error: signal: killed"
+    assert result.function_error == "Unhandled"
+    assert result.raw.decode() == (
+        f'{{"errorType":"Runtime.OutOfMemory","errorMessage":"{message}"}}'
+    )
+    assert f"{message}\nRuntime.OutOfMemory\n" in result.logs
+    assert "\tStatus: error\tError Type: Runtime.OutOfMemory\t\n" in result.logs
+    assert "\tMemory Size: 128 MB\t" in result.logs
+    assert result.report.max_memory_mb > 128
+    assert result.report.duration_ms < 30_000
+    assert (
+        "rapid-mock: runtime outgrew the environment and was killed: all processes used "
+        f"{result.report.max_memory_mb} MB, the memory size is 128 MB\n" in running.text
+    )
+    assert isinstance(function.invoke({}).payload, int)
+
+
+def test_function_within_its_memory(running: Local) -> None:
+    """What uses less than the memory size is left alone, however long it takes."""
+    function = running.local.create_function(
+        "f", handler="app.handler", code=running.code, memory=256, timeout=30
+    )
+    result = function.invoke({"do": "eat", "megabytes": 160, "seconds": 0.3})
+    assert result.function_error is None
+    assert 160 < result.report.max_memory_mb <= 256
 
 
 def test_runtime_killed_while_idle(running: Local) -> None:

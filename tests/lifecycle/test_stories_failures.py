@@ -282,6 +282,90 @@ def test_the_first_fault_is_the_cause() -> None:
     assert len(script.sentences) == 1
 
 
+# --- Too much memory --------------------------------------------------------------------------
+
+
+def test_runtime_that_outgrows_the_memory_size() -> None:
+    """It is killed; its end is Runtime.OutOfMemory, and the sentence tells both sizes."""
+    script = Script.idle(memory_mb=256)
+    script.invoke("r1")
+    script.sample_memory(301)
+    script.outgrow("runtime")
+    assert script.signals == [(1, "SIGKILL")]
+    assert script.phase == "invoke"
+    script.exit("runtime", signal="killed")
+    error = script.answers["r1"].error
+    assert error is not None
+    assert list(error.items()) == [
+        ("errorType", "Runtime.OutOfMemory"),
+        ("errorMessage", "RequestId: r1 Error: Runtime exited with error: signal: killed"),
+    ]
+    report = script.reports["r1"]
+    assert (report.status, report.error_type) == ("error", "Runtime.OutOfMemory")
+    assert (report.max_memory_mb, report.memory_size_mb) == (301, 256)
+    assert script.sentences == [
+        "runtime outgrew the environment and was killed: "
+        "all processes used 301 MB, the memory size is 256 MB"
+    ]
+    assert script.phase == "cold"
+
+
+def test_extension_that_outgrows_the_memory_size() -> None:
+    """The largest process is the one that is killed; an extension's end is Extension.Crash."""
+    script = Script.idle("shipper", memory_mb=256)
+    script.invoke("r1")
+    script.sample_memory(301)
+    script.outgrow("shipper")
+    assert script.signals == [(1, "SIGKILL")]
+    script.exit("shipper", signal="killed")
+    script.exit("runtime", signal="terminated")
+    assert script.answers["r1"].error == {
+        "errorType": "Extension.Crash",
+        "errorMessage": "RequestId: r1 Error: signal: killed",
+    }
+    assert script.sentences == [
+        'extension "shipper" outgrew the environment and was killed: '
+        "all processes used 301 MB, the memory size is 256 MB"
+    ]
+
+
+def test_init_that_outgrows_the_memory_size_is_repeated() -> None:
+    """An init killed for its memory runs again inside the first invocation, and fails it there."""
+    script = Script(memory_mb=256)
+    script.init()
+    script.outgrow("runtime")
+    script.exit("runtime", signal="killed")
+    assert script.records("platform.initReport")[0]["errorType"] == "Runtime.OutOfMemory"
+    script.invoke("r1")
+    script.outgrow("runtime")
+    script.exit("runtime", signal="killed")
+    assert script.reports["r1"].error_type == "Runtime.OutOfMemory"
+
+
+def test_later_crash_is_not_blamed_on_memory() -> None:
+    """What was killed for its memory is forgotten with the environment's reset."""
+    script = Script.idle()
+    script.invoke("r1")
+    script.outgrow("runtime")
+    script.exit("runtime", signal="killed")
+    script.invoke("r2")
+    script.exit("runtime", signal="killed")
+    assert script.reports["r2"].error_type == "Runtime.ExitError"
+
+
+@pytest.mark.parametrize("phase", ["idle", "stopping"])
+def test_memory_is_nobodys_end_outside_of_work(phase: str) -> None:
+    """An environment that is frozen, or being shut down anyway, kills nobody for memory."""
+    script = Script.idle()
+    if phase == "stopping":
+        script.invoke("r1")
+        script.advance(3.0)
+        assert script.phase == "stopping"
+    before = script.signals
+    script.outgrow("runtime")
+    assert script.signals == before
+
+
 # --- Who waits for whom -----------------------------------------------------------------------
 
 

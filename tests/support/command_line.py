@@ -36,11 +36,13 @@ def run(*arguments: str, cwd: Path = ROOT, stdin: bytes = b"") -> subprocess.Com
 class Serving:
     """`rapid-mock start` with `--port 0`; `url` once it listens, `stop` for Ctrl-C."""
 
-    def __init__(self, *arguments: str, cwd: Path = ROOT) -> None:
+    def __init__(
+        self, *arguments: str, cwd: Path = ROOT, stdout: IO[bytes] | int = subprocess.DEVNULL
+    ) -> None:
         self._process = subprocess.Popen(
             [*COMMAND, "start", "--port", "0", *arguments],
             stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
+            stdout=stdout,
             stderr=subprocess.PIPE,
             cwd=cwd,
             env=_environment(),

@@ -14,6 +14,7 @@ from rapid_mock.lifecycle.effects import Spawn
 from rapid_mock.lifecycle.events import (
     Ending,
     ExchangeVanished,
+    MemoryExceeded,
     ProcessExited,
     RuntimeResponseBegun,
     RuntimeResponseEnded,
@@ -360,6 +361,9 @@ def _process_happenings(script: Script) -> dict[str, Happening]:
         "a stranger exits": lambda s: s.tell(ProcessExited(99, 0)),
         "a stranger does not start": lambda s: s.tell(SpawnFailed(99, "fork/exec /x: too late")),
     }
+    for process in sorted(script.ledger.alive | {99}):
+        outgrown = MemoryExceeded(process)
+        found[f"process {process} outgrows"] = partial(Script.tell, event=outgrown)
     for process in sorted(script.ledger.alive):
         event = ProcessExited(process, 1)
         found[f"process {process} exits"] = partial(Script.tell, event=event)

@@ -41,6 +41,7 @@ from rapid_mock.lifecycle.events import (
     InitRequested,
     Invocation,
     InvokeArrived,
+    MemoryExceeded,
     MemorySampled,
     Now,
     ProcessExited,
@@ -243,6 +244,10 @@ class Script:
 
     def sample_memory(self, megabytes: int) -> list[Effect]:
         return self.tell(MemorySampled(megabytes))
+
+    def outgrow(self, name: str) -> list[Effect]:
+        """All processes together have outgrown the memory size, the one of this name most."""
+        return self.tell(MemoryExceeded(self.processes[name]))
 
     # --- Processes --------------------------------------------------------------------------
 
