@@ -115,7 +115,9 @@ def check_archive(data: bytes) -> None:
     if any(not _is_safe(entry) for entry in entries):
         raise _unreadable()
     if sum(entry.file_size for entry in entries) >= MAX_UNZIPPED_BYTES:
-        raise InvalidParameterValue(f"Unzipped size must be smaller than {MAX_UNZIPPED_BYTES} bytes")
+        raise InvalidParameterValue(
+            f"Unzipped size must be smaller than {MAX_UNZIPPED_BYTES} bytes"
+        )
 
 
 def extract(archive: Path, directory: Path) -> None:

@@ -15,7 +15,6 @@ from rapid_mock.service.aliases import alias_to_create, alias_to_update
 from rapid_mock.service.calls import Body, Call
 from rapid_mock.service.constraints import Choice, Group, Text, check
 from rapid_mock.service.functions import check_revision
-from rapid_mock.service.names import LATEST
 from rapid_mock.service.paging import page_of
 from rapid_mock.service.settings import (
     ARCHITECTURES,
@@ -180,9 +179,8 @@ class FunctionOperations:
 
     def delete_alias(self, call: Call) -> Body:
         name = self._unqualified(call)
-        function = self._registry.find(name)
-        if function.aliases.pop(call.params["alias"], None) is not None:
-            return None
+        self._registry.find(name).aliases.pop(call.params["alias"], None)
+        return None
 
     def list_aliases(self, call: Call) -> Body:
         name = self._unqualified(call)

@@ -24,7 +24,7 @@ from rapid_mock.service.settings import complete_settings
 from rapid_mock.service.versions import Failure, Version
 
 LOCAL_ROLE = f"arn:aws:iam::{contract.DEFAULT_ACCOUNT_ID}:role/local"
-OWN_RUNTIME, COMMAND_RUNTIME = "python3.{}".format(sys.version_info[1]), "provided.al2023"
+OWN_RUNTIME, COMMAND_RUNTIME = f"python3.{sys.version_info[1]}", "provided.al2023"
 OLDEST_PYTHON = 11
 MANAGED_CONCURRENCY = 16
 """Invocations at once in an environment on managed instances, per virtual CPU, for Python."""
@@ -139,15 +139,13 @@ def of_version(definition: FunctionDefinition, version: Version) -> FunctionDefi
 
 def provisioned(definition: FunctionDefinition) -> FunctionDefinition:
     """The definition for environments that are initialised ahead of invocations."""
-    settings = replace(
-        definition.settings, initialization_type=contract.INITIALIZATION_PROVISIONED
-    )
+    settings = replace(definition.settings, initialization_type=contract.INITIALIZATION_PROVISIONED)
     limit = max(contract.MANAGED_INIT_TIMEOUT_SECONDS, definition.settings.timeout_seconds)
     return replace(definition, settings=settings, init_timeout_seconds=limit)
 
 
 def architecture() -> str:
-    """This machine's, in the API's words."""
+    """The one of this machine, in the API's words."""
     return "arm64" if platform.machine().lower() in ("arm64", "aarch64") else "x86_64"
 
 

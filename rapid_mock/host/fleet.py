@@ -36,7 +36,6 @@ from rapid_mock.service.placement import (
     Pool,
     Prepare,
     Retire,
-    Throttle,
 )
 from rapid_mock.service.requests import ChunkTaker, InvokeAnswer, OnAnswer
 
@@ -126,11 +125,20 @@ class Fleet:
     # --- Versions ---------------------------------------------------------------------------
 
     def deploy(self, definition: FunctionDefinition) -> Pool:
-        """Make a definition invocable; managed instances are there before the first invocation."""
+        """Make a definition invocable.
+
+        Managed instances, and who attaches, are there before any invocation, and stay.
+        """
         room = definition.settings.max_concurrency
-        pool = Pool(definition.settings.version, limit=definition.concurrency, room=room or 1)
+        is_lasting = room is not None or definition.on_attach is not None
+        pool = Pool(
+            definition.settings.version,
+            limit=definition.concurrency,
+            room=room or 1,
+            is_lasting=is_lasting,
+        )
         self._definitions[pool] = definition
-        if room is not None:
+        if is_lasting:
             self._carry_out(self._placement.prepare(pool))
         return pool
 
@@ -352,4 +360,3 @@ def _payload(outcome: Outcome) -> bytes:
     if isinstance(outcome.payload, bytes):
         return outcome.payload
     return json.dumps(outcome.error or {}, separators=(",", ":")).encode()
-

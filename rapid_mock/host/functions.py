@@ -6,6 +6,7 @@ import asyncio
 import random
 import uuid
 from collections.abc import Coroutine, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -36,12 +37,18 @@ class Functions:
     """Every function with its fleet; `options` are those of functions made through the API."""
 
     def __init__(
-        self, place: Place, options: FunctionOptions, clock: Clock, open_environment: OpenEnvironment
+        self,
+        place: Place,
+        options: FunctionOptions,
+        clock: Clock,
+        open_environment: OpenEnvironment,
     ) -> None:
         self.registry = Registry(place)
         self.account = Account()
         self.store = CodeStore()
-        self._options = options
+        self._options = replace(
+            options, concurrency=None, max_concurrency=None, on_attach=None, runtime_api_port=0
+        )
         self._clock = clock
         self._open_environment = open_environment
         self._package = RuntimePackage()

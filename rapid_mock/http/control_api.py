@@ -92,6 +92,29 @@ class _Control:
         """Nobody is left to answer."""
 
 
+class Download:
+    """Serves what `find` gives for the path's token; without one it is 404."""
+
+    max_body = 0
+
+    def __init__(self, find: Callable[[str], bytes | None]) -> None:
+        self._find = find
+
+    def head(self, _exchange: Exchange) -> None:
+        return None
+
+    def complete(self, exchange: Exchange, _body: bytes, _trailers: list[tuple[str, str]]) -> None:
+        found = self._find(exchange.request.params["token"])
+        status = 404 if found is None else 200
+        exchange.respond(status, [("Content-Type", "application/zip")], found or b"")
+
+    def too_large(self, exchange: Exchange) -> None:
+        exchange.respond(413, [])
+
+    def truncated(self, _exchange: Exchange) -> None:
+        """Nobody is left to answer."""
+
+
 def _read_call(request: Request, body: bytes) -> Call:
     lists = parse_qs(request.query, keep_blank_values=True)
     return Call(

@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from rapid_mock.errors import InvalidParameterValue
-from rapid_mock.service.constraints import Fraction, Group, Table, Text, check
+from rapid_mock.service.constraints import Constraint, Fraction, Group, Table, Text, check
 from rapid_mock.service.names import LATEST
 
 _VERSION = Text(1, 1024, r"(\$LATEST(\.PUBLISHED)?|[0-9]+)")
-_MEMBERS = {
+_MEMBERS: dict[str, Constraint] = {
     "Name": Text(1, 128, r"(?!^[0-9]+$)([a-zA-Z0-9-_]+)"),
     "FunctionVersion": _VERSION,
     "Description": Text(0, 256),

@@ -15,11 +15,15 @@ from rapid_mock.errors import SerializationFailed, ValidationFailed
 HEAD = "failed to satisfy constraint: "
 
 
+Rule = tuple[str, bool]
+"""How the API calls a rule, and whether a value keeps it."""
+
+
 class Constraint(Protocol):
     """What one member must satisfy."""
 
-    def complaints(self, value: Any) -> Iterable[str]:
-        """The phrases of what `value` breaks; raises SerializationFailed for another JSON type."""
+    def rules(self, value: Any) -> list[Rule]:
+        """Every rule there is; raises SerializationFailed for a value of another JSON type."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,15 +34,20 @@ class Text:
     most: int | None = None
     pattern: str | None = None
 
-    def complaints(self, value: Any) -> Iterable[str]:
+    def rules(self, value: Any) -> list[Rule]:
         if not isinstance(value, str):
             raise SerializationFailed(f"{_json_type(value)} can not be converted to a String")
-        if len(value) < self.least:
-            yield f"Member must have length greater than or equal to {self.least}"
-        if self.most is not None and len(value) > self.most:
-            yield f"Member must have length less than or equal to {self.most}"
-        if self.pattern is not None and re.fullmatch(self.pattern, value) is None:
-            yield f"Member must satisfy regular expression pattern: {self.pattern}"
+        rules = []
+        if self.most is not None:
+            phrase = f"Member must have length less than or equal to {self.most}"
+            rules.append((phrase, len(value) <= self.most))
+        if self.least:
+            phrase = f"Member must have length greater than or equal to {self.least}"
+            rules.append((phrase, len(value) >= self.least))
+        if self.pattern is not None:
+            phrase = f"Member must satisfy regular expression pattern: {self.pattern}"
+            rules.append((phrase, re.fullmatch(self.pattern, value) is not None))
+        return rules
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,13 +57,10 @@ class Whole:
     least: int
     most: int | None = None
 
-    def complaints(self, value: Any) -> Iterable[str]:
+    def rules(self, value: Any) -> list[Rule]:
         if isinstance(value, bool) or not isinstance(value, int):
             raise SerializationFailed(f"{_json_type(value)} can not be converted to an Integer")
-        if value < self.least:
-            yield f"Member must have value greater than or equal to {self.least}"
-        if self.most is not None and value > self.most:
-            yield f"Member must have value less than or equal to {self.most}"
+        return _range_rules(value, self.least, self.most)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,13 +70,10 @@ class Fraction:
     least: float
     most: float
 
-    def complaints(self, value: Any) -> Iterable[str]:
+    def rules(self, value: Any) -> list[Rule]:
         if isinstance(value, bool) or not isinstance(value, int | float):
             raise SerializationFailed(f"{_json_type(value)} can not be converted to a Double")
-        if value < self.least:
-            yield f"Member must have value greater than or equal to {self.least}"
-        if value > self.most:
-            yield f"Member must have value less than or equal to {self.most}"
+        return _range_rules(value, self.least, self.most)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,9 +82,9 @@ class Choice:
 
     values: tuple[str, ...]
 
-    def complaints(self, value: Any) -> Iterable[str]:
-        if value not in self.values:
-            yield f"Member must satisfy enum value set: [{', '.join(self.values)}]"
+    def rules(self, value: Any) -> list[Rule]:
+        phrase = f"Member must satisfy enum value set: [{', '.join(self.values)}]"
+        return [(phrase, value in self.values)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,12 +94,14 @@ class Sequence:
     member: Constraint
     most: int | None = None
 
-    def complaints(self, value: Any) -> Iterable[str]:
+    def rules(self, value: Any) -> list[Rule]:
         if not isinstance(value, list):
             raise SerializationFailed("Expected a list")
-        if self.most is not None and len(value) > self.most:
-            yield f"Member must have length less than or equal to {self.most}"
-        yield from _wrapped("Member", self.member, value)
+        rules = _inner_rules("Member", self.member, value)
+        if self.most is not None:
+            phrase = f"Member must have length less than or equal to {self.most}"
+            rules.append((phrase, len(value) <= self.most))
+        return rules
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,11 +111,11 @@ class Table:
     key: Constraint
     value: Constraint
 
-    def complaints(self, value: Any) -> Iterable[str]:
+    def rules(self, value: Any) -> list[Rule]:
         if not isinstance(value, dict):
             raise SerializationFailed("Expected a map")
-        yield from _wrapped("Map keys", self.key, list(value))
-        yield from _wrapped("Map value", self.value, list(value.values()))
+        keys = _inner_rules("Map keys", self.key, list(value))
+        return [*keys, *_inner_rules("Map value", self.value, list(value.values()))]
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,8 +125,8 @@ class Group:
     members: Mapping[str, Constraint]
     required: tuple[str, ...] = ()
 
-    def complaints(self, value: Any) -> Iterable[str]:
-        raise NotImplementedError("a group has the complaints of its members")
+    def rules(self, value: Any) -> list[Rule]:
+        raise NotImplementedError("a group has the rules of its members")
 
 
 def check(request: Mapping[str, Any], group: Group) -> None:
@@ -146,15 +151,26 @@ def violations(request: Mapping[str, Any], group: Group, prefix: str = "") -> It
                 raise SerializationFailed("Expected a structure")
             yield from violations(value, constraint, f"{place}.")
         else:
-            for phrase in constraint.complaints(value):
-                yield f"Value '{_shown(value)}' at '{place}' {HEAD}{phrase}"
+            for phrase, is_kept in constraint.rules(value):
+                if not is_kept:
+                    yield f"Value '{_shown(value)}' at '{place}' {HEAD}{phrase}"
 
 
-def _wrapped(what: str, constraint: Constraint, values: list[Any]) -> Iterable[str]:
-    phrases = dict.fromkeys(phrase for value in values for phrase in constraint.complaints(value))
-    if phrases:
-        inside = ", ".join([*phrases, "Member must not be null"])
-        yield f"{what} must satisfy constraint: [{inside}]"
+def _range_rules(value: float, least: float, most: float | None) -> list[Rule]:
+    floor = (f"Member must have value greater than or equal to {least}", value >= least)
+    if most is None:
+        return [floor]
+    return [(f"Member must have value less than or equal to {most}", value <= most), floor]
+
+
+def _inner_rules(what: str, constraint: Constraint, values: list[Any]) -> list[Rule]:
+    """One rule about all of them, which lists every rule of theirs."""
+    for value in values:
+        rules = constraint.rules(value)
+        if not all(is_kept for _, is_kept in rules):
+            inside = ", ".join([*(phrase for phrase, _ in rules), "Member must not be null"])
+            return [(f"{what} must satisfy constraint: [{inside}]", False)]
+    return []
 
 
 def _member(name: str) -> str:
@@ -176,4 +192,6 @@ def _json_type(value: Any) -> str:
         return "TRUE_VALUE" if value else "FALSE_VALUE"
     if isinstance(value, int | float):
         return "NUMBER_VALUE"
-    return {str: "STRING_VALUE", list: "START_ARRAY"}.get(type(value), "START_OBJECT")
+    if isinstance(value, str):
+        return "STRING_VALUE"
+    return "START_ARRAY" if isinstance(value, list) else "START_OBJECT"

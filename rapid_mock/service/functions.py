@@ -108,9 +108,7 @@ class Registry:
         if name in self.functions:
             raise ResourceConflict(f"Function already exist: {name}")
 
-    def create(
-        self, name: str, settings: Mapping[str, Any], code: Code, stamp: Stamp
-    ) -> Function:
+    def create(self, name: str, settings: Mapping[str, Any], code: Code, stamp: Stamp) -> Function:
         """A new function whose `$LATEST` is pending until `settle`."""
         self.check_new(name)
         latest = Version(name, LATEST, settings, code, stamp, CREATED)
@@ -124,7 +122,7 @@ class Registry:
         for another revision.
         """
         latest = self.find(name).latest
-        if IN_PROGRESS == latest.condition.update or PENDING == latest.condition.state:
+        if latest.condition.update == IN_PROGRESS or latest.condition.state == PENDING:
             raise ResourceConflict(
                 "The operation cannot be performed at this time. An update is in progress for "
                 f"resource: {self.arn(name)}"
@@ -191,9 +189,7 @@ class Registry:
         settings = dict(latest.settings)
         if description is not None:
             settings["Description"] = description
-        published = Version(
-            name, str(function.last_number), settings, latest.code, stamp, CREATED
-        )
+        published = Version(name, str(function.last_number), settings, latest.code, stamp, CREATED)
         function.versions[published.number] = published
         stamp = Stamp(latest_revision_id, latest.stamp.moment)
         function.versions[LATEST] = replace(latest, stamp=stamp)

@@ -9,7 +9,13 @@ import re
 from functools import lru_cache
 from typing import NamedTuple
 
-from rapid_mock.errors import AccessDenied, InvalidParameterValue, ResourceNotFound, ValidationFailed
+from lambda_runtime import contract
+from rapid_mock.errors import (
+    AccessDenied,
+    InvalidParameterValue,
+    ResourceNotFound,
+    ValidationFailed,
+)
 
 LATEST = "$LATEST"
 
@@ -43,6 +49,9 @@ class Place(NamedTuple):
 
     region: str
     account: str
+
+
+LOCAL_PLACE = Place(contract.DEFAULT_REGION, contract.DEFAULT_ACCOUNT_ID)
 
 
 @lru_cache

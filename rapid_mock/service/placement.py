@@ -79,13 +79,14 @@ class Pool:
     `room`: how many invocations each takes at once, also while it is being started. `limit`: most
     environments of this pool at once, None for no limit but the function's share. `idle` and
     `provisioned_idle`: those with room, the one that came back last at the end. `has_failed`: an
-    environment of provisioned concurrency could not be initialised.
+    environment of provisioned concurrency could not be initialised. `is_lasting`: none is reaped.
     """
 
     __slots__ = (
         "count",
         "has_failed",
         "idle",
+        "is_lasting",
         "is_retired",
         "limit",
         "provisioned",
@@ -94,7 +95,14 @@ class Pool:
         "version",
     )
 
-    def __init__(self, version: str, *, limit: int | None = None, room: int = 1) -> None:
+    def __init__(
+        self,
+        version: str,
+        *,
+        limit: int | None = None,
+        room: int = 1,
+        is_lasting: bool = False,
+    ) -> None:
         self.version = version
         self.limit = limit
         self.room = room
@@ -102,6 +110,7 @@ class Pool:
         self.idle: list[int] = []
         self.provisioned_idle: list[int] = []
         self.provisioned: set[int] = set()
+        self.is_lasting = is_lasting
         self.is_retired = False
         self.has_failed = False
 
@@ -196,9 +205,13 @@ class Placement:
         """
         place = self._forget(environment)
         decisions = self._review() if self._queue else []
-        if place is not None and place.idle is place.pool.provisioned_idle:
-            if not place.pool.is_retired and place.availability is not STARTING:
-                decisions.append(self._prepare(place.pool, is_provisioned=True))
+        if (
+            place is not None
+            and place.idle is place.pool.provisioned_idle
+            and place.availability is not STARTING
+            and not place.pool.is_retired
+        ):
+            decisions.append(self._prepare(place.pool, is_provisioned=True))
         return decisions
 
     @property
@@ -254,7 +267,8 @@ class Placement:
         """End the on-demand environments that were not used since the last time."""
         unused = []
         for number, place in self._environments.items():
-            if place.availability is IDLE and not place.load and place.idle is place.pool.idle:
+            is_idle = place.availability is IDLE and not place.load
+            if is_idle and place.idle is place.pool.idle and not place.pool.is_lasting:
                 if place.is_rested:
                     unused.append(number)
                 place.is_rested = True

@@ -13,7 +13,16 @@ from typing import Any
 
 from lambda_runtime import contract
 from rapid_mock.errors import InvalidParameterValue
-from rapid_mock.service.constraints import Choice, Group, Sequence, Table, Text, Whole, check
+from rapid_mock.service.constraints import (
+    Choice,
+    Constraint,
+    Group,
+    Sequence,
+    Table,
+    Text,
+    Whole,
+    check,
+)
 
 Settings = dict[str, Any]
 
@@ -33,15 +42,13 @@ NAME_PATTERN = (
 )
 FUNCTION_NAME = Text(1, 140, NAME_PATTERN)
 
-_CONFIGURATION = {
+_CONFIGURATION: dict[str, Constraint] = {
     "Role": Text(0, 10000, r"arn:(aws[a-zA-Z-]*)?:iam::\d{12}:role/?[a-zA-Z_0-9+=,.@\-_/]+"),
     "Handler": Text(0, 128, r"[^\s]+"),
     "Description": Text(0, 256),
     "Timeout": Whole(1, 900),
     "MemorySize": Whole(128, 10240),
-    "Environment": Group(
-        {"Variables": Table(Text(pattern=r"[a-zA-Z]([a-zA-Z0-9_])+"), Text())}
-    ),
+    "Environment": Group({"Variables": Table(Text(pattern=r"[a-zA-Z]([a-zA-Z0-9_])+"), Text())}),
     "KMSKeyArn": Text(0, 10000, _ARN),
     "DeadLetterConfig": Group({"TargetArn": Text(0, 10000, _ARN)}),
     "TracingConfig": Group({"Mode": Choice(("Active", "PassThrough"))}),
@@ -59,7 +66,7 @@ _CONFIGURATION = {
 }
 _STORED = ("VpcConfig", "FileSystemConfigs", "ImageConfig")
 _INSTANCES = "LambdaManagedInstancesCapacityProviderConfig"
-_CREATE = {
+_CREATE: dict[str, Constraint] = {
     "PackageType": Choice(("Zip", "Image")),
     "Architectures": ARCHITECTURES,
     "CapacityProviderConfig": Group(
@@ -67,7 +74,9 @@ _CREATE = {
         required=(_INSTANCES,),
     ),
 }
-SOURCE = {name: Text() for name in ("ZipFile", "S3Bucket", "S3Key", "S3ObjectVersion", "ImageUri")}
+SOURCE: dict[str, Constraint] = {
+    name: Text() for name in ("ZipFile", "S3Bucket", "S3Key", "S3ObjectVersion", "ImageUri")
+}
 TAGS = Table(Text(1, 128), Text(0, 256))
 _CREATE_GROUP = Group(
     {
