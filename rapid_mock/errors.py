@@ -70,6 +70,19 @@ class InvalidEventPattern(RequestError):
     type_name = "InvalidEventPatternException"
 
 
+class InvalidSchedule(RequestError):
+    """Raised when a rule's schedule is no valid expression (400); `reason` says what is wrong."""
+
+    type_name = "ValidationException"
+
+    def __init__(self, reason: str) -> None:
+        super().__init__("Parameter ScheduleExpression is not valid.")
+        self.reason = reason
+
+    def members(self) -> dict[str, str]:
+        return {"message": str(self)}
+
+
 class RequestTooLarge(RequestError):
     """Raised when a payload exceeds the limit of its invocation type (413)."""
 

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rapid_mock.errors import InvalidEventPattern
@@ -425,6 +425,7 @@ def pattern_of(value: Any) -> Any:
     return [value]
 
 
+@settings(deadline=None)
 @given(EVENTS)
 def test_an_event_fits_what_it_holds(event: dict[str, Any]) -> None:
     """A pattern read off an event lets that event through, nested arrays included."""
@@ -445,6 +446,7 @@ LEAVES = st.one_of(
 )
 
 
+@settings(deadline=None)
 @given(EVENTS, NAMES, st.lists(LEAVES, min_size=1, max_size=3))
 def test_values_of_one_name_are_alternatives(
     event: dict[str, Any], name: str, leaves: list[Any]
@@ -456,6 +458,7 @@ def test_values_of_one_name_are_alternatives(
         assert matches({"$or": [{name: [leaf]} for leaf in leaves]}, event) is any(alone)
 
 
+@settings(deadline=None)
 @given(EVENTS, LEAVES, LEAVES)
 def test_names_of_a_pattern_are_all_asked_for(event: dict[str, Any], one: Any, two: Any) -> None:
     """Names at the top of an event, outside arrays, are conditions that must all hold."""
@@ -463,6 +466,7 @@ def test_names_of_a_pattern_are_all_asked_for(event: dict[str, Any], one: Any, t
     assert both is (matches({"a": [one]}, event) and matches({"b": [two]}, event))
 
 
+@settings(deadline=None)
 @given(EVENTS, NAMES)
 def test_exists_and_absent_are_opposites(event: dict[str, Any], name: str) -> None:
     """A leaf is there or it is missing."""
@@ -470,6 +474,7 @@ def test_exists_and_absent_are_opposites(event: dict[str, Any], name: str) -> No
     assert matches({name: [{"exists": False}]}, event) is not there
 
 
+@settings(deadline=None)
 @given(SCALARS, st.lists(st.text("ab", max_size=2), min_size=1))
 def test_anything_but_is_the_opposite(value: Any, texts: list[str]) -> None:
     """Of a value that is there, either the values fit or `anything-but` does."""
@@ -477,6 +482,7 @@ def test_anything_but_is_the_opposite(value: Any, texts: list[str]) -> None:
     assert matches({"v": [{"anything-but": texts}]}, event) is not matches({"v": texts}, event)
 
 
+@settings(deadline=None)
 @given(st.text("ab", max_size=8), st.lists(st.text("ab", min_size=1, max_size=3), max_size=4))
 def test_wildcards_agree_with_expressions(text: str, segments: list[str]) -> None:
     """Asterisks fit what `.*` of a regular expression fits."""
