@@ -79,7 +79,7 @@ class InvalidSchedule(RequestError):
         super().__init__("Parameter ScheduleExpression is not valid.")
         self.reason = reason
 
-    def members(self) -> dict[str, str]:
+    def members(self) -> dict[str, str | None]:
         return {"message": str(self)}
 
 

@@ -178,6 +178,8 @@ class Fleet:
 
     async def shut_down(self, reason: str = contract.SHUTDOWN_SPINDOWN) -> None:
         """End every environment through its shutdown phase and wait until all are gone."""
+        for pool in list(self._definitions):
+            self.retire(pool)
         while self._environments or self._tasks:
             self._progress.clear()
             for environment in list(self._environments.values()):

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from lambda_runtime import contract
 from rapid_mock.console import Console
-from rapid_mock.errors import ServiceError, SetupError
+from rapid_mock.errors import RequestTooLarge, ServiceError, SetupError
 from rapid_mock.functions import FunctionOptions
+from rapid_mock.host.async_events import EventDelivery
 from rapid_mock.host.clock import Clock, SystemClock
 from rapid_mock.host.control import CODE_PATH, FunctionOperations
 from rapid_mock.host.deployment import provisioned
@@ -23,7 +25,7 @@ from rapid_mock.http.server import HttpServer
 from rapid_mock.lifecycle.effects import Report
 from rapid_mock.lifecycle.events import Invocation
 from rapid_mock.service.names import LOCAL_PLACE
-from rapid_mock.service.requests import ChunkTaker, InvokeRequest, OnAnswer
+from rapid_mock.service.requests import ChunkTaker, InvokeAnswer, InvokeRequest, OnAnswer
 
 
 class LambdaService:
@@ -50,6 +52,7 @@ class LambdaService:
         self._functions = Functions(
             LOCAL_PLACE, options or FunctionOptions(), self._clock, self._open
         )
+        self._events = EventDelivery(self.invoke, self._clock, console)
         self._server: HttpServer | None = None
 
     def create_function(self, name: str, options: FunctionOptions) -> None:
@@ -83,6 +86,9 @@ class LambdaService:
         """Invoke a function; `on_answer` gets the answer or a ServiceError, at once or later."""
         try:
             fleet, pool, arn = self._functions.resolve(request.function_name, request.qualifier)
+            if request.invocation_type != contract.INVOCATION_REQUEST_RESPONSE:
+                on_answer(self._accept(request))
+                return
         except ServiceError as refusal:
             on_answer(refusal)
             return
@@ -100,6 +106,18 @@ class LambdaService:
         )
         fleet.invoke(pending)
 
+    def _accept(self, request: InvokeRequest) -> InvokeAnswer:
+        """Take an event, or find nothing to refuse in a dry run; raises RequestTooLarge."""
+        if request.invocation_type == contract.INVOCATION_DRY_RUN:
+            return InvokeAnswer(request.request_id, b"", status=204)
+        if len(request.payload) > contract.MAX_ASYNC_REQUEST_BYTES:
+            raise RequestTooLarge(
+                f"Request must be smaller than {contract.MAX_ASYNC_REQUEST_BYTES} bytes for the "
+                "InvokeFunction operation"
+            )
+        self._events.accept(request)
+        return InvokeAnswer(request.request_id, b"", status=202)
+
     def _opener(self, request: InvokeRequest) -> Callable[[str], ChunkTaker] | None:
         open_stream = request.open_stream
         if open_stream is None or not self._throttles_streams:
@@ -108,6 +126,7 @@ class LambdaService:
 
     async def shut_down(self) -> None:
         """Run the shutdown phase of every environment, then stop listening."""
+        self._events.close()
         await self._functions.shut_down()
         await self._close()
 
