@@ -104,6 +104,19 @@ def _shared_options() -> argparse.ArgumentParser:
         metavar="N",
         help="Lambda Managed Instances: N invocations at once in each environment",
     )
+    add(
+        "--isolation",
+        choices=("none", "namespace"),
+        default="none",
+        help="namespace (Linux): Lambda's own /var/task, /opt and /tmp, and sandbox.localdomain",
+    )
+    add(
+        "--ephemeral-storage",
+        type=int,
+        default=512,
+        metavar="MB",
+        help="size of /tmp, with --isolation namespace",
+    )
     credentials = shared.add_mutually_exclusive_group()
     credentials.add_argument("--profile", metavar="NAME", help="hand on this AWS profile's keys")
     credentials.add_argument(

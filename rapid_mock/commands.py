@@ -174,6 +174,8 @@ def _options(
         concurrency=arguments.concurrency,
         max_concurrency=arguments.max_concurrency,
         credentials=_credentials(arguments),
+        isolation=arguments.isolation,
+        ephemeral_storage=arguments.ephemeral_storage,
         freeze=arguments.command == "start" and arguments.freeze,
         on_attach=on_attach,
         runtime_api_port=arguments.port + 1 if on_attach and arguments.port else 0,

@@ -6,14 +6,13 @@ API event schema", AWS Lambda Developer Guide.
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Callable
-from datetime import UTC, datetime
 from typing import Any, Protocol
 
 from lambda_runtime import contract
 from rapid_mock.lifecycle.effects import Emit
+from rapid_mock.telemetry_records import envelope, iso_time
 
 Record = dict[str, Any]
 
@@ -36,12 +35,6 @@ _QUIET_WHEN_SUCCESSFUL = frozenset(
 _TEXT_ONLY = frozenset({contract.PLATFORM_END, contract.PLATFORM_FAULT})
 
 
-def iso_time(wall: float) -> str:
-    """Epoch seconds as `2026-01-02T03:04:05.678Z`."""
-    stamp = datetime.fromtimestamp(wall, UTC).isoformat(timespec="milliseconds")
-    return stamp.removesuffix("+00:00") + "Z"
-
-
 def render_text(emit: Emit, wall: float) -> str | None:
     """The text line(s) of a platform record with the newline, or None where AWS prints nothing."""
     render = _TEXT.get(emit.type)
@@ -54,8 +47,7 @@ def render_json(emit: Emit, wall: float) -> str | None:
         return None
     if emit.type in _QUIET_WHEN_SUCCESSFUL and emit.record.get("status") == contract.STATUS_SUCCESS:
         return None
-    envelope = {"time": iso_time(wall), "type": emit.type, "record": emit.record}
-    return json.dumps(envelope, separators=(",", ":")) + "\n"
+    return envelope(emit.type, emit.record, wall) + "\n"
 
 
 RENDERERS: dict[str, Callable[[Emit, float], str | None]] = {
@@ -65,7 +57,8 @@ RENDERERS: dict[str, Callable[[Emit, float], str | None]] = {
 
 
 def _start(record: Record, _wall: float) -> str:
-    return f"START RequestId: {record['requestId']} Version: {record['version']}\n"
+    separator = "\t" if "functionArn" in record else " "  # managed instances: RIE
+    return f"START RequestId: {record['requestId']}{separator}Version: {record['version']}\n"
 
 
 def _end(record: Record, _wall: float) -> str:
@@ -74,6 +67,10 @@ def _end(record: Record, _wall: float) -> str:
 
 def _report(record: Record, _wall: float) -> str:
     metrics = record["metrics"]
+    if "billedDurationMs" not in metrics:
+        return (
+            f"REPORT RequestId: {record['requestId']}\tDuration: {metrics['durationMs']:.2f} ms\n"
+        )
     parts = [
         f"REPORT RequestId: {record['requestId']}",
         f"Duration: {metrics['durationMs']:.2f} ms",
@@ -113,6 +110,14 @@ def _extension(record: Record, _wall: float) -> str:
     return f"EXTENSION\tName: {record['name']}\tState: {record['state']}\tEvents: [{events}]\n"
 
 
+def _subscription(api: str) -> Callable[[Record, float], str]:
+    def render(record: Record, _wall: float) -> str:
+        types = ",".join(kind.capitalize() for kind in record["types"])
+        return f"{api}\tName: {record['name']}\tState: {record['state']}\tTypes: [{types}]\n"
+
+    return render
+
+
 def _fault(record: Record, wall: float) -> str:
     if record["status"] == contract.STATUS_TIMEOUT:
         return f"{iso_time(wall)} {record['message']}\n\n"
@@ -125,6 +130,8 @@ _TEXT: dict[str, Callable[[Record, float], str | None]] = {
     contract.PLATFORM_REPORT: _report,
     contract.PLATFORM_INIT_REPORT: _init_report,
     contract.PLATFORM_EXTENSION: _extension,
+    contract.PLATFORM_TELEMETRY_SUBSCRIPTION: _subscription("TELEMETRY"),
+    contract.PLATFORM_LOGS_SUBSCRIPTION: _subscription("LOGS"),
     contract.PLATFORM_FAULT: _fault,
 }
 

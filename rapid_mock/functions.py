@@ -14,11 +14,15 @@ from rapid_mock.errors import SetupError
 from rapid_mock.host.environments import FunctionDefinition
 from rapid_mock.host.isolation import FunctionSettings, check_names
 from rapid_mock.host.launch import Launch, RuntimePackage, find_extensions, runtime_launch
+from rapid_mock.host.mounts import TASK_ROOT, Mounts
+from rapid_mock.host.namespace import unshare_options
 
 UNLIMITED_SECONDS = 30 * 24 * 3600.0
 """What `timeout=None` means: nothing runs out while someone sits in a debugger."""
 
 LOG_FORMATS = {"text": contract.LOG_FORMAT_TEXT, "json": contract.LOG_FORMAT_JSON}
+
+ISOLATION_NONE, ISOLATION_NAMESPACE = ISOLATIONS = ("none", "namespace")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +45,8 @@ class FunctionOptions:
     concurrency: int | None = 10
     max_concurrency: int | None = None
     credentials: Mapping[str, str] | None = field(default=None, repr=False)
+    isolation: str = ISOLATION_NONE
+    ephemeral_storage: int = contract.DEFAULT_EPHEMERAL_STORAGE_MB
     freeze: bool = False
     on_attach: Callable[[Launch], None] | None = None
     runtime_api_port: int = 0
@@ -53,7 +59,11 @@ def define_function(
     _check(options)
     if options.on_attach is not None:
         options = replace(options, timeout=None, concurrency=1)
-    directory = str(Path(options.code).resolve())
+    code = str(Path(options.code).resolve())
+    is_isolated = options.isolation == ISOLATION_NAMESPACE
+    directory = TASK_ROOT if is_isolated else code
+    runtime = _runtime(options, directory, package)
+    extensions = tuple(find_extensions(options.extensions))
     settings = FunctionSettings(
         name,
         directory,
@@ -66,11 +76,12 @@ def define_function(
     )
     return FunctionDefinition(
         settings,
-        _runtime(options, directory, package),
-        extensions=tuple(find_extensions(options.extensions)),
+        runtime,
+        extensions=extensions,
         environment=dict(options.environment),
         credentials=options.credentials,
         concurrency=options.concurrency,
+        mounts=_mounts(options, code, extensions, runtime) if is_isolated else None,
         is_frozen_when_idle=options.freeze,
         on_attach=options.on_attach,
         runtime_api_port=options.runtime_api_port,
@@ -92,6 +103,21 @@ def _runtime(options: FunctionOptions, directory: str, package: RuntimePackage) 
         command=options.runtime,
         wrapper=options.environment.get(contract.ENV_EXEC_WRAPPER),
     )
+
+
+def _mounts(
+    options: FunctionOptions, code: str, extensions: tuple[Path, ...], runtime: Launch
+) -> Mounts:
+    """The file system of an isolated function; raises SetupError where there can be none."""
+    unshare_options()
+    pythons = {sys.executable, _interpreter(options.python)}
+    homes = {sys.prefix, sys.base_prefix}
+    homes |= {
+        str(Path(where).parents[1]) for path in pythons for where in (path, os.path.realpath(path))
+    }
+    paths = runtime.env.get("PYTHONPATH", "").split(os.pathsep)
+    shown = [*homes, *paths, str(Path(contract.__file__).resolve().parent)]
+    return Mounts(code, extensions, options.ephemeral_storage, tuple(filter(os.path.exists, shown)))
 
 
 def _timeout_seconds(options: FunctionOptions) -> float:
@@ -123,6 +149,8 @@ def _check(options: FunctionOptions) -> None:
         raise SetupError(f"the code directory {options.code} does not exist")
     if not options.handler and options.runtime is None and options.on_attach is None:
         raise SetupError("a handler (module.function) or a runtime command is needed")
+    if options.isolation not in ISOLATIONS:
+        raise SetupError(f"the isolation is none or namespace, not {options.isolation}")
     if _log_format(options) not in LOG_FORMATS:
         raise SetupError(f"the log format is text or json, not {options.log_format}")
     _check_numbers(options)
@@ -142,11 +170,15 @@ def _check_numbers(options: FunctionOptions) -> None:
         raise SetupError("the maximum concurrency of an environment must be at least 1")
     if options.memory < 1:
         raise SetupError("the memory size must be at least 1 MB")
+    if options.ephemeral_storage < 1:
+        raise SetupError("the ephemeral storage must be at least 1 MB")
 
 
 def _check_combinations(options: FunctionOptions) -> None:
     if options.max_concurrency is not None and options.on_attach is not None:
         raise SetupError("a runtime cannot be attached to managed instances")
+    if options.isolation != ISOLATION_NONE and options.on_attach is not None:
+        raise SetupError("a runtime that you start yourself cannot be isolated")
     if options.freeze and options.on_attach is not None:
         raise SetupError("a runtime that you start yourself cannot be frozen")
     if options.freeze and options.max_concurrency is not None:

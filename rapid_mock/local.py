@@ -155,6 +155,8 @@ class LocalLambda:
         concurrency: int = 10,
         max_concurrency: int | None = None,
         credentials: Mapping[str, str] | None = None,
+        isolation: str = "none",
+        ephemeral_storage: int = contract.DEFAULT_EPHEMERAL_STORAGE_MB,
         freeze: bool = False,
         attach: bool = False,
     ) -> Function:
@@ -165,7 +167,9 @@ class LocalLambda:
         `extensions` are executables or directories of them; `log_format` is `text` or `json`;
         `concurrency` the most environments at once; `max_concurrency` makes them environments of
         Lambda Managed Instances, with that many invocations at once in each (and `json` logs
-        unless said otherwise); `credentials` by variable name (None: dummies); `freeze` stops
+        unless said otherwise); `credentials` by variable name (None: dummies); `isolation`
+        `namespace` gives the processes Lambda's /var/task, /opt and a /tmp of `ephemeral_storage`
+        MB (Linux), layers being known by their extensions; `freeze` stops
         all its processes between invocations, as Lambda does; with `attach` you start the runtime,
         with `Function.variables` in its environment, and nothing times out.
         Raises SetupError for what cannot be, such as a missing directory or a taken name.
@@ -189,6 +193,8 @@ class LocalLambda:
             concurrency=concurrency,
             max_concurrency=max_concurrency,
             credentials=credentials,
+            isolation=isolation,
+            ephemeral_storage=ephemeral_storage,
             freeze=freeze,
             on_attach=wanted if attach else None,
         )

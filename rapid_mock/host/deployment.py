@@ -13,11 +13,18 @@ from typing import Any
 
 from lambda_runtime import contract
 from rapid_mock.errors import InvalidParameterValue, SetupError
-from rapid_mock.functions import LOG_FORMATS, UNLIMITED_SECONDS, FunctionOptions, define_function
+from rapid_mock.functions import (
+    ISOLATION_NAMESPACE,
+    LOG_FORMATS,
+    UNLIMITED_SECONDS,
+    FunctionOptions,
+    define_function,
+)
 from rapid_mock.host.code_store import CodeStore
 from rapid_mock.host.environments import FunctionDefinition
 from rapid_mock.host.fleet import Fleet
 from rapid_mock.host.launch import RuntimePackage
+from rapid_mock.host.mounts import TASK_ROOT
 from rapid_mock.service.concurrency import Share
 from rapid_mock.service.placement import Pool
 from rapid_mock.service.settings import complete_settings
@@ -52,6 +59,7 @@ def settings_of(name: str, options: FunctionOptions) -> dict[str, Any]:
         "Handler": options.handler,
         "Timeout": UNLIMITED_SECONDS if options.timeout is None else options.timeout,
         "MemorySize": options.memory,
+        "EphemeralStorage": {"Size": options.ephemeral_storage},
     }
     if options.environment:
         given["Environment"] = {"Variables": dict(options.environment)}
@@ -66,7 +74,8 @@ def options_of(version: Version, directory: str, own: FunctionOptions) -> Functi
     Raises InvalidParameterValue for a runtime that does not run here.
     """
     settings = version.settings
-    python, command = runtime_of(settings["Runtime"], directory, own)
+    is_isolated = own.isolation == ISOLATION_NAMESPACE
+    python, command = runtime_of(settings["Runtime"], TASK_ROOT if is_isolated else directory, own)
     timeout = settings["Timeout"]
     return replace(
         own,
@@ -79,6 +88,7 @@ def options_of(version: Version, directory: str, own: FunctionOptions) -> Functi
         python=python,
         log_format=_log_format(settings["LoggingConfig"], own),
         max_concurrency=_max_concurrency(settings, own),
+        ephemeral_storage=settings["EphemeralStorage"]["Size"],
     )
 
 
@@ -134,7 +144,7 @@ def of_version(definition: FunctionDefinition, version: Version) -> FunctionDefi
         log_group=logging["LogGroup"],
         log_level=logging.get("ApplicationLogLevel"),
     )
-    return replace(definition, settings=settings)
+    return replace(definition, settings=settings, code_place=version.code.place)
 
 
 def provisioned(definition: FunctionDefinition) -> FunctionDefinition:

@@ -20,6 +20,7 @@ from rapid_mock.host.launch import Launch
 from rapid_mock.host.memory import peak_memory_mb
 from rapid_mock.host.memory_limit import MemoryWatch
 from rapid_mock.host.supervisor import ExitStatus, SpawnFailed, Supervisor
+from rapid_mock.host.telemetry import TelemetryFeed
 from rapid_mock.host.watchdog import Watchdog
 from rapid_mock.lifecycle import effects as order
 from rapid_mock.lifecycle import events as happened
@@ -30,6 +31,10 @@ from rapid_mock.lifecycle.state import Phase, Settings, Standing
 from rapid_mock.service.requests import ChunkTaker
 
 _SIGNALS = {"SIGTERM": signal.SIGTERM, "SIGKILL": signal.SIGKILL}
+_CATEGORIES = {
+    order.ProcessKind.RUNTIME: contract.TELEMETRY_FUNCTION,
+    order.ProcessKind.EXTENSION: contract.TELEMETRY_EXTENSION,
+}
 _NEWLINE = ord("\n")
 MEMORY_SAMPLE_SECONDS = 0.01
 _MEMORY_IS_SEEN = frozenset(
@@ -75,6 +80,8 @@ class EnvironmentDriver:
         self._supervisor = Supervisor(
             on_output=self._output, on_exit=self._exited, watchdog=watchdog
         )
+        self._telemetry = TelemetryFeed(clock, log_format, self._telemetry_flushed)
+        self._categories: dict[int, str] = {}  # of output, by process
         self._memory_watch = MemoryWatch(
             settings.memory_mb,
             processes=self._supervisor.processes,
@@ -100,6 +107,8 @@ class EnvironmentDriver:
             order.Spawn: self._spawn,
             order.Signal: self._signal,
             order.Explain: self._explain,
+            order.Subscribe: self._subscribe,
+            order.FlushTelemetry: self._flush_telemetry,
         }
 
     # --- What the HTTP layer and the service call -------------------------------------------
@@ -141,6 +150,7 @@ class EnvironmentDriver:
             self._timer.cancel()
         self._memory_watch.close()
         await self._supervisor.close()
+        await self._telemetry.close()
 
     # --- Time -------------------------------------------------------------------------------
 
@@ -208,6 +218,8 @@ class EnvironmentDriver:
                 self._log.clear()
                 self._supervisor.forget_output()
             self._log_starts[effect.record["requestId"]] = len(self._log)
+        if self._telemetry.is_wanted or effect.type == contract.PLATFORM_INIT_START:
+            self._telemetry.platform(effect.type, effect.record, self._now)
         text = self._render(effect, self._now.wall)
         if text is not None:
             line = text.encode("utf-8", "backslashreplace")
@@ -215,9 +227,21 @@ class EnvironmentDriver:
 
     def _drain(self, _effect: order.Drain) -> None:
         self._supervisor.drain()
+        if self._telemetry.is_wanted:
+            self._telemetry.end_lines(self._now)
+
+    def _subscribe(self, effect: order.Subscribe) -> None:
+        self._telemetry.subscribe(effect.name, effect.subscription, self._now)
+
+    def _flush_telemetry(self, _effect: order.FlushTelemetry) -> None:
+        self._telemetry.flush(self._now)
+
+    def _telemetry_flushed(self) -> None:
+        self.dispatch(happened.TelemetryFlushed())
 
     def _spawn(self, effect: order.Spawn) -> None:
         try:
+            self._categories[effect.process] = _CATEGORIES[effect.kind]
             launch = self._launch(effect)
             self._supervisor.spawn(effect.process, launch.argv, env=launch.env, cwd=launch.cwd)
         except SpawnFailed as failure:
@@ -235,12 +259,16 @@ class EnvironmentDriver:
 
     # --- Processes --------------------------------------------------------------------------
 
-    def _output(self, _process: int, data: bytes) -> None:
+    def _output(self, process: int, data: bytes) -> None:
         self._write(data)
+        category = self._categories.get(process)  # None: a grandchild of one that has exited
+        if category and self._telemetry.is_wanted:
+            self._telemetry.output(process, category, data, self._clock.now())
         if not self._todo and self._unprinted:
             self._print()
 
     def _exited(self, process: int, status: ExitStatus) -> None:
+        self._categories.pop(process, None)
         self.dispatch(happened.ProcessExited(process, status.code, status.signal_name))
 
     def _write(self, data: bytes) -> None:

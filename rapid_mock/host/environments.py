@@ -24,6 +24,8 @@ from rapid_mock.host.isolation import (
     with_interpreter_first,
 )
 from rapid_mock.host.launch import Launch
+from rapid_mock.host.mounts import EXTENSIONS, Mounts
+from rapid_mock.host.namespace import Namespace, open_namespace
 from rapid_mock.host.watchdog import Watchdog
 from rapid_mock.http.extensions_api import add_extensions_api
 from rapid_mock.http.metadata_api import add_metadata_api
@@ -43,10 +45,10 @@ class FunctionDefinition:
     `runtime` says how its runtime starts (variables aside); `extensions` are executables;
     `environment` the user's variables; `credentials` by variable name, None for dummies;
     `concurrency` the most environments at once, None for no limit of its own;
-    `init_timeout_seconds` bounds the init phase; `is_frozen_when_idle`: its processes stand still
-    between invocations.
+    `init_timeout_seconds` bounds the init phase; `mounts`: its processes have a file system of
+    their own; `is_frozen_when_idle`: its processes stand still between invocations.
     With `on_attach` the user starts the runtime, and it is told how; `runtime_api_port` is a fixed
-    port for that, 0 a free one.
+    port for that, 0 a free one. `code_place`: where its code is kept as long as it may run.
     """
 
     settings: FunctionSettings
@@ -57,9 +59,11 @@ class FunctionDefinition:
     concurrency: int | None = 10
     account: str = contract.DEFAULT_ACCOUNT_ID
     init_timeout_seconds: float = contract.INIT_TIMEOUT_SECONDS
+    mounts: Mounts | None = None
     is_frozen_when_idle: bool = False
     on_attach: Callable[[Launch], None] | None = None
     runtime_api_port: int = 0
+    code_place: str = ""
 
     def launch(self, spawn: Spawn, runtime_api: str, log_stream: str, token: str) -> Launch:
         """How to start the runtime, or the extension of this name."""
@@ -68,7 +72,7 @@ class FunctionDefinition:
             kind=spawn.kind,
             runtime_api=runtime_api,
             log_stream=log_stream,
-            host=with_interpreter_first(os.environ, sys.executable),
+            host=self._host_variables(),
             extra=self.environment,
             credentials=self.credentials,
             metadata=(runtime_api, token),
@@ -76,7 +80,23 @@ class FunctionDefinition:
         if spawn.kind is ProcessKind.RUNTIME:
             return Launch(self.runtime.argv, self.runtime.cwd, {**variables, **self.runtime.env})
         executable = next(path for path in self.extensions if path.name == spawn.name)
+        if self.mounts is not None:
+            executable = Path(EXTENSIONS, spawn.name)
         return Launch((str(executable),), self.settings.code_directory, variables)
+
+    def launchers(self) -> list[Path]:
+        """The files that are started: the extensions, and the runtime's unless it is found on PATH.
+
+        A wrapper (AWS_LAMBDA_EXEC_WRAPPER) is started like the runtime itself.
+        """
+        named = [Path(self.runtime.cwd, word) for word in self.runtime.argv[:1] if "/" in word]
+        return [*self.extensions, *named]
+
+    def _host_variables(self) -> dict[str, str]:
+        variables = with_interpreter_first(os.environ, sys.executable)
+        if self.mounts is not None:  # where this machine has its /tmp is nothing to those in there
+            variables.pop("TMPDIR", None)
+        return variables
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,10 +105,13 @@ class LocalEnvironment:
 
     driver: EnvironmentDriver
     server: HttpServer
+    namespace: Namespace | None = None
 
     async def close(self) -> None:
         """Kill what is left of its processes and stop listening."""
         await self.driver.close()
+        if self.namespace is not None:
+            self.namespace.close()
         await self.server.close()
 
 
@@ -105,12 +128,18 @@ async def open_environment(
     server = HttpServer(router)
     await server.start("127.0.0.1", definition.runtime_api_port)
     host, port = server.address
+    namespace = await _open_namespace(definition, server, watchdog)
     log_stream = _log_stream(definition.settings.version)
     token = str(uuid.uuid4())
-    settings = _lifecycle_settings(definition)
+    settings = _lifecycle_settings(definition, log_stream)
+
+    def launch(spawn: Spawn) -> Launch:
+        plain = definition.launch(spawn, f"{host}:{port}", log_stream, token)
+        return plain if namespace is None else namespace.enter(plain)
+
     driver = _driver_kind(definition)(
         settings,
-        launch=lambda spawn: definition.launch(spawn, f"{host}:{port}", log_stream, token),
+        launch=launch,
         clock=clock,
         console=console,
         observer=observer,
@@ -119,9 +148,21 @@ async def open_environment(
     )
     add_runtime_api(router, driver, _new_uuid if settings.mode.has_invocation_ids else None)
     add_extensions_api(router, driver)
-    add_telemetry_api(router, driver)
+    add_telemetry_api(router, driver, settings.mode)
     add_metadata_api(router, token)
-    return LocalEnvironment(driver, server)
+    return LocalEnvironment(driver, server, namespace)
+
+
+async def _open_namespace(
+    definition: FunctionDefinition, server: HttpServer, watchdog: Watchdog
+) -> Namespace | None:
+    if definition.mounts is None:
+        return None
+    try:
+        return await open_namespace(definition.mounts, watchdog)
+    except BaseException:
+        await server.close()
+        raise
 
 
 def _driver_kind(definition: FunctionDefinition) -> Callable[..., EnvironmentDriver]:
@@ -130,7 +171,7 @@ def _driver_kind(definition: FunctionDefinition) -> Callable[..., EnvironmentDri
     return FreezingDriver if definition.is_frozen_when_idle else EnvironmentDriver
 
 
-def _lifecycle_settings(definition: FunctionDefinition) -> Settings:
+def _lifecycle_settings(definition: FunctionDefinition, log_stream: str) -> Settings:
     function = definition.settings
     return Settings(
         function_name=function.name,
@@ -142,6 +183,7 @@ def _lifecycle_settings(definition: FunctionDefinition) -> Settings:
         init_timeout=definition.init_timeout_seconds,
         account_id=definition.account,
         initialization_type=function.initialization_type,
+        log_stream=log_stream,
         mode=_mode(function),
     )
 

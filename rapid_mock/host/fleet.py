@@ -153,9 +153,9 @@ class Fleet:
         self._carry_out(self._placement.provision(pool, count))
 
     @property
-    def directories(self) -> set[str]:
-        """Where the code of everything that runs, or may run, lies."""
-        return {definition.settings.code_directory for definition in self._definitions.values()}
+    def code_places(self) -> set[str]:
+        """Where the code of everything that runs, or may run, is kept."""
+        return {definition.code_place for definition in self._definitions.values()}
 
     def reap(self) -> None:
         """End the environments that nobody has used since the last time."""

@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import random
 import uuid
-from collections.abc import Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from rapid_mock.errors import InvalidParameterValue, ResourceConflict, SetupError
@@ -34,7 +35,10 @@ _SOURCES = ("ZipFile", "S3Bucket", "S3Key", "S3ObjectVersion", "ImageUri")
 
 
 class Functions:
-    """Every function with its fleet; `options` are those of functions made through the API."""
+    """Every function with its fleet; `options` are those of functions made through the API.
+
+    `on_deployed` hears of every version that has become invocable.
+    """
 
     def __init__(
         self,
@@ -42,7 +46,10 @@ class Functions:
         options: FunctionOptions,
         clock: Clock,
         open_environment: OpenEnvironment,
+        *,
+        on_deployed: Callable[[FunctionDefinition], None],
     ) -> None:
+        self._on_deployed = on_deployed
         self.registry = Registry(place)
         self.account = Account()
         self.store = CodeStore()
@@ -66,7 +73,7 @@ class Functions:
         if name in self.registry.functions:
             raise SetupError(f"function {name} exists already")
         stamp = new_stamp()
-        code = self.store.add_directory(definition.settings.code_directory, stamp.revision_id)
+        code = self.store.add_directory(str(Path(options.code).resolve()), stamp.revision_id)
         function = self.registry.create(name, settings_of(name, options), code, stamp)
         self._open(name, options)
         self._settle(function.latest, of_version(definition, function.latest))
@@ -192,22 +199,23 @@ class Functions:
             deployed = self._deployed[version.name]
             before = deployed.pools.get(version.number)
             deployed.pools[version.number] = deployed.fleet.deploy(made)
+            self._on_deployed(made)
             if before is not None:
                 deployed.fleet.retire(before)
         self._tidy()
 
     def _tidy(self) -> None:
         """Forget deleted functions whose environments are gone, and code that nobody uses."""
-        self._leaving = {fleet for fleet in self._leaving if fleet.directories}
+        self._leaving = {fleet for fleet in self._leaving if fleet.code_places}
         versions = [
             version
             for function in self.registry.functions.values()
             for version in function.versions.values()
         ]
         kept = {version.code.place for version in versions}
-        running = {path for fleet in self._fleets() for path in fleet.directories}
+        kept.update(place for fleet in self._fleets() for place in fleet.code_places)
         for place, code in list(self._codes.items()):
-            if place not in kept and not any(path.startswith(place) for path in running):
+            if place not in kept:
                 del self._codes[place]
                 self.store.discard(code)
 

@@ -15,6 +15,7 @@ from rapid_mock.host.deployment import provisioned
 from rapid_mock.host.environments import FunctionDefinition, LocalEnvironment, open_environment
 from rapid_mock.host.fleet import Fleet, Pending
 from rapid_mock.host.functions import Functions
+from rapid_mock.host.mounts import name_opt
 from rapid_mock.host.operations import function_operations
 from rapid_mock.host.throttle import ThrottledTaker
 from rapid_mock.host.watchdog import Watchdog
@@ -50,7 +51,11 @@ class LambdaService:
         self._clock = clock or SystemClock()
         self._watchdog = Watchdog()
         self._functions = Functions(
-            LOCAL_PLACE, options or FunctionOptions(), self._clock, self._open
+            LOCAL_PLACE,
+            options or FunctionOptions(),
+            self._clock,
+            self._open,
+            on_deployed=self._warn_of_opt,
         )
         self._events = EventDelivery(self.invoke, self._clock, console)
         self._server: HttpServer | None = None
@@ -140,6 +145,14 @@ class LambdaService:
             await self._server.close()
         await self._functions.close()
         self._watchdog.close()
+
+    def _warn_of_opt(self, definition: FunctionDefinition) -> None:
+        if definition.mounts is None:
+            for launcher in name_opt(definition.launchers()):
+                self._console.explain(
+                    f"{launcher.name} names /opt, which is this machine's own: "
+                    "its layer lies there with --isolation namespace"
+                )
 
     async def _open(
         self, fleet: Fleet, definition: FunctionDefinition, is_provisioned: bool

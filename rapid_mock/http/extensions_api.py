@@ -84,7 +84,7 @@ class _ExtensionsApi:
         )
 
     def next(self, exchange: Exchange, _body: bytes) -> None:
-        identifier = _identifier(exchange)
+        identifier = read_identifier(exchange)
         if identifier is not None:
             number = open_poll(self._dispatch, exchange, _render_event)
             self._dispatch.dispatch(ExtensionNext(number, identifier))
@@ -93,7 +93,7 @@ class _ExtensionsApi:
         """The function of `init/error` and `exit/error`; their bodies are not looked at."""
 
         def report(exchange: Exchange, _body: bytes) -> None:
-            identifier = _identifier(exchange)
+            identifier = read_identifier(exchange)
             if identifier is None:
                 return
             error_type = decode_header(exchange.request.headers.get(_ERROR_TYPE, ""))
@@ -114,7 +114,7 @@ def _read_events(body: bytes) -> tuple[str, ...]:
     return tuple(members.get("events", ()))
 
 
-def _identifier(exchange: Exchange) -> str | None:
+def read_identifier(exchange: Exchange) -> str | None:
     """The identifier in canonical form; None when the call was refused for it."""
     text = exchange.request.headers.get(_IDENTIFIER, "")
     if not text:

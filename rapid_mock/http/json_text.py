@@ -86,6 +86,25 @@ def decode_members(
     return found
 
 
+def decode_object(text: bytes) -> dict[str, Any]:
+    """Read a whole JSON object as Go's decoder does; null counts as an empty one.
+
+    Raises InvalidJson, for the first fault only.
+    """
+    try:
+        document = _VALIDATOR.decode(text.decode("utf-8", "replace"))
+    except (ValueError, RecursionError) as error:
+        raise InvalidJson(str(find_syntax_fault(text) or error)) from error
+    if document is None:
+        return {}
+    if not isinstance(document, dict):
+        go_type = "map[string]interface {}"
+        raise InvalidJson(
+            f"json: cannot unmarshal {_kind(document)} into Go value of type {go_type}"
+        )
+    return document
+
+
 def _refuse(constant: str) -> None:
     raise ValueError(f"{constant} is not JSON")
 

@@ -66,6 +66,7 @@ class _RuntimeApi:
                 payload,
                 content_type,
                 headers.get(_INVOCATION_ID),
+                len(body),
             )
         )
 

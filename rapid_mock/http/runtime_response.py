@@ -76,9 +76,9 @@ class _Report:
         self._request_id = request_id
         self.content_type = content_type and decode_header(content_type)
 
-    def complete(self, payload: bytes, trailers: list[tuple[str, str]]) -> None:
+    def complete(self, payload: bytes, size: int, trailers: list[tuple[str, str]]) -> None:
         error_type, error_body = _trailing_error(dict(reversed(trailers)))
-        self._ended(payload, Ending.COMPLETE, error_type, error_body)
+        self._ended(payload, Ending.COMPLETE, error_type, error_body, size=size)
 
     def truncated(self, payload: bytes) -> None:
         self._ended(payload, Ending.TRUNCATED)
@@ -93,6 +93,7 @@ class _Report:
         error_type: str | None = None,
         error_body: bytes | None = None,
         limit: int = contract.MAX_PAYLOAD_BYTES,
+        size: int = 0,
     ) -> None:
         self._dispatch.dispatch(
             RuntimeResponseEnded(
@@ -104,6 +105,7 @@ class _Report:
                 error_type,
                 error_body,
                 limit,
+                size,
             )
         )
 
@@ -130,7 +132,7 @@ class CollectedResponse:
             self._chunks.append(data)
 
     def end(self, trailers: list[tuple[str, str]]) -> None:
-        self._report.complete(b"".join(self._chunks), trailers)
+        self._report.complete(b"".join(self._chunks), self._size, trailers)
 
     def truncated(self) -> None:
         self._report.truncated(b"".join(self._chunks))
@@ -152,7 +154,7 @@ class StreamedResponse:
             self._taker.write(data)
 
     def end(self, trailers: list[tuple[str, str]]) -> None:
-        self._report.complete(b"", trailers)
+        self._report.complete(b"", self._size, trailers)
 
     def truncated(self) -> None:
         self._report.truncated(b"")

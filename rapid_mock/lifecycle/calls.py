@@ -5,7 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from rapid_mock.lifecycle import diagnosis, extension_calls, phases, runtime_calls
+from rapid_mock.lifecycle import (
+    diagnosis,
+    extension_calls,
+    phases,
+    runtime_calls,
+    telemetry_calls,
+)
 from rapid_mock.lifecycle import events as happened
 from rapid_mock.lifecycle.effects import Signal
 from rapid_mock.lifecycle.machines import ExtensionAction, RuntimeAction
@@ -105,4 +111,6 @@ HANDLERS: dict[type, Callable[[State, Any], None]] = {
     happened.ExtensionNext: extension_calls.extension_next,
     happened.ExtensionInitFailed: extension_calls.extension_init_failed,
     happened.ExtensionExitFailed: extension_calls.extension_exit_failed,
+    happened.TelemetrySubscribed: telemetry_calls.telemetry_subscribed,
+    happened.TelemetryFlushed: telemetry_calls.telemetry_flushed,
 }

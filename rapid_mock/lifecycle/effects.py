@@ -6,8 +6,11 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING
 
+from lambda_runtime import contract
+
 if TYPE_CHECKING:
     from rapid_mock.lifecycle.events import Invocation
+    from rapid_mock.lifecycle.subscriptions import Subscription
 
 
 class ProcessKind(Enum):
@@ -72,8 +75,28 @@ class ShutdownEvent:
     reason: str
 
 
+@dataclass(slots=True)
+class Subscribed:
+    """200 `"OK"`: the answer to a subscription to telemetry."""
+
+
+@dataclass(slots=True)
+class SubscriptionRefused:
+    """400 with the fault of a subscription's body, in AWS's words."""
+
+    message: str
+    error_type: str = contract.ERROR_VALIDATION
+
+
 Message = (
-    Accepted | Refused | InvocationDelivered | RegistrationAccepted | InvokeEvent | ShutdownEvent
+    Accepted
+    | Refused
+    | InvocationDelivered
+    | RegistrationAccepted
+    | InvokeEvent
+    | ShutdownEvent
+    | Subscribed
+    | SubscriptionRefused
 )
 
 
@@ -92,6 +115,15 @@ class Outcome:
     content_type: str | None = None
     error_type: str | None = None
     error: dict[str, str] | None = None
+
+
+@dataclass(slots=True)
+class Span:
+    """A part of an invocation's time; `start` in epoch seconds."""
+
+    name: str
+    start: float
+    duration_ms: float
 
 
 @dataclass(slots=True)
@@ -158,6 +190,19 @@ class Emit:
 
 
 @dataclass(slots=True)
+class Subscribe:
+    """From now on telemetry goes to this extension; first the history of the init phase."""
+
+    name: str
+    subscription: Subscription
+
+
+@dataclass(slots=True)
+class FlushTelemetry:
+    """Send what waits to be sent; `TelemetryFlushed` comes when it has arrived or is lost."""
+
+
+@dataclass(slots=True)
 class Finish:
     """An invocation is over; its REPORT is complete."""
 
@@ -173,4 +218,6 @@ class Explain:
     process: int | None = None
 
 
-Effect = Spawn | Signal | Reply | Answer | Drain | Emit | Finish | Explain
+Effect = (
+    Spawn | Signal | Reply | Answer | Drain | Emit | Subscribe | FlushTelemetry | Finish | Explain
+)

@@ -15,7 +15,7 @@ from rapid_mock.lifecycle import diagnosis, phases, shutdown
 from rapid_mock.lifecycle.calls import HANDLERS
 from rapid_mock.lifecycle.effects import Effect
 from rapid_mock.lifecycle.events import Event, Now
-from rapid_mock.lifecycle.state import Phase, Settings, Stage, Standing, State
+from rapid_mock.lifecycle.state import Phase, Settings, Standing, State
 
 
 class Environment:
@@ -52,8 +52,7 @@ class Environment:
         if state.init is not None:
             return state.init.deadline
         if state.stop is not None:
-            is_first = state.stop.stage is Stage.RUNTIME
-            return state.stop.runtime_until if is_first else state.stop.until
+            return state.stop.deadline
         for running in state.running.values():
             return running.deadline  # the oldest has the earliest: all have the same timeout
         return None

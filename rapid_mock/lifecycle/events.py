@@ -10,9 +10,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from lambda_runtime import contract
+
+if TYPE_CHECKING:
+    from rapid_mock.lifecycle.effects import SubscriptionRefused
+    from rapid_mock.lifecycle.subscriptions import Subscription
 
 
 class Now(NamedTuple):
@@ -138,7 +142,7 @@ class RuntimeResponseBegun:
 class RuntimeResponseEnded:
     """The body of an accepted response ended; `error_type` and `error_body` come from trailers.
 
-    `limit` is the most bytes it could have.
+    `limit` is the most bytes it could have, `size` how many it had.
     """
 
     exchange: int
@@ -149,11 +153,15 @@ class RuntimeResponseEnded:
     error_type: str | None = None
     error_body: object = None
     limit: int = contract.MAX_PAYLOAD_BYTES
+    size: int = 0
 
 
 @dataclass(slots=True)
 class RuntimeErrorReported:
-    """`POST .../error`: the handler failed; `invocation_id` as in `RuntimeResponseBegun`."""
+    """`POST .../error`: the handler failed; `invocation_id` as in `RuntimeResponseBegun`.
+
+    `size` is the length of its body.
+    """
 
     exchange: int
     request_id: str
@@ -161,6 +169,7 @@ class RuntimeErrorReported:
     payload: object
     content_type: str | None = None
     invocation_id: str | None = None
+    size: int = 0
 
 
 @dataclass(slots=True)
@@ -212,6 +221,24 @@ class ExtensionExitFailed:
     error_type: str
 
 
+# --- Telemetry API and Logs API -------------------------------------------------------------
+
+
+@dataclass(slots=True)
+class TelemetrySubscribed:
+    """`PUT /telemetry` or `PUT /logs`; `wanted` is the fault of its body when it has one."""
+
+    exchange: int
+    identifier: str
+    wanted: Subscription | SubscriptionRefused
+    is_logs_api: bool = False
+
+
+@dataclass(slots=True)
+class TelemetryFlushed:
+    """Everything that a `FlushTelemetry` found has arrived or is lost."""
+
+
 Event = (
     InitRequested
     | InvokeArrived
@@ -230,4 +257,6 @@ Event = (
     | ExtensionNext
     | ExtensionInitFailed
     | ExtensionExitFailed
+    | TelemetrySubscribed
+    | TelemetryFlushed
 )

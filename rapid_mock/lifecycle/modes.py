@@ -33,7 +33,8 @@ class Mode:
     `has_invocation_ids`: each delivery has an id of its own, which answers may repeat.
     `external_events` and `internal_events`: what extensions may register for;
     `internal_refusals`: what internal ones hear about the others. `not_allowed`: why a transition
-    failed.
+    failed. `is_billed`: each invocation has a bill, and records tell when the runtime was done with
+    it. `telemetry_schemas` and `logs_schemas`: the versions of the Telemetry and the Logs API.
     """
 
     concurrency: int
@@ -47,6 +48,9 @@ class Mode:
     internal_events: tuple[str, ...]
     internal_refusals: Mapping[str, str]
     not_allowed: str
+    is_billed: bool
+    telemetry_schemas: tuple[str, ...]
+    logs_schemas: tuple[str, ...]
 
 
 CLASSIC = Mode(
@@ -63,6 +67,9 @@ CLASSIC = Mode(
         contract.EVENT_SHUTDOWN: "SHUTDOWN: ShutdownEventNotSupportedForInternalExtension"
     },
     not_allowed="State transition is not allowed",
+    is_billed=True,
+    telemetry_schemas=contract.TELEMETRY_SCHEMAS,
+    logs_schemas=contract.LOGS_SCHEMAS,
 )
 
 _NO_EVENTS = "No events allowed for internal extensions"
@@ -82,4 +89,7 @@ def managed_instances(concurrency: int) -> Mode:
         internal_events=(),
         internal_refusals={contract.EVENT_INVOKE: _NO_EVENTS, contract.EVENT_SHUTDOWN: _NO_EVENTS},
         not_allowed="state transition is not allowed",
+        is_billed=False,
+        telemetry_schemas=contract.TELEMETRY_SCHEMAS[-1:],
+        logs_schemas=(),
     )

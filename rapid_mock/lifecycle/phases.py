@@ -32,6 +32,7 @@ from rapid_mock.lifecycle.machines import (
 from rapid_mock.lifecycle.shutdown import (
     begin_stop,
     end_stop,
+    flush_telemetry,
     is_everyone_gone,
     refuse_waiting,
     release_extensions,
@@ -168,7 +169,8 @@ def _invoke_event(running: Running) -> InvokeEvent:
 
 def complete(state: State) -> None:
     running = _found(_oldest(state, RETURNED))
-    state.effects.append(Drain())
+    if running.runtime_done != state.now.monotonic:
+        state.effects.append(Drain())  # what came while extensions were waited for
     state.effects.extend(report.finish(state, running, None, state.now.monotonic))
     del state.running[running.invocation.request_id]
     state.phase = Phase.INVOKE if state.running else Phase.IDLE
@@ -191,6 +193,10 @@ def fail_invocations(state: State) -> None:
 def is_runtime_gone(state: State) -> bool:
     stop = state.stop
     return stop is not None and stop.stage is Stage.RUNTIME and state.runtime_process is None
+
+
+def has_subscribers(state: State) -> bool:
+    return any(extension.subscription for extension in state.extensions.values())
 
 
 # --- The rules ------------------------------------------------------------------------------
@@ -235,7 +241,7 @@ def due_in_invoke(state: State) -> Action | None:
 
 def due_when_stopping(state: State) -> Action | None:
     if is_runtime_gone(state):
-        return release_extensions
+        return flush_telemetry if has_subscribers(state) else release_extensions
     return end_stop if is_everyone_gone(state) else None
 
 

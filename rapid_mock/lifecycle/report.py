@@ -6,10 +6,14 @@ from math import ceil
 from typing import TYPE_CHECKING
 
 from lambda_runtime import contract
-from rapid_mock.lifecycle.effects import Emit, Finish, Outcome, Report
+from rapid_mock.lifecycle.effects import Emit, Finish, Outcome, Report, Span
+from rapid_mock.lifecycle.machines import InvocationState
 
 if TYPE_CHECKING:
+    from rapid_mock.lifecycle.events import Invocation
     from rapid_mock.lifecycle.state import Extension, Fault, InitRun, Running, State
+
+RETURNED = InvocationState.RETURNED
 
 
 def milliseconds(seconds: float) -> float:
@@ -18,36 +22,35 @@ def milliseconds(seconds: float) -> float:
 
 
 def init_start(state: State, init: InitRun) -> Emit:
+    """`platform.initStart`: members and order as RIE's; a local runtime has no version."""
     settings = state.settings
     return Emit(
         contract.PLATFORM_INIT_START,
         {
             "initializationType": settings.initialization_type,
-            "phase": init.phase,
+            "runtimeVersion": "",
+            "runtimeVersionArn": "",
             "functionName": settings.function_name,
             "functionVersion": settings.version,
+            "instanceId": settings.log_stream,
             "instanceMaxMemory": settings.memory_mb * 1024 * 1024,
+            "phase": init.phase,
         },
     )
 
 
 def init_done(state: State, init: InitRun, fault: Fault | None) -> list[Emit]:
     """initRuntimeDone, one record per extension, initReport: in AWS's order."""
-    common: dict[str, object] = {
-        "initializationType": state.settings.initialization_type,
-        "phase": init.phase,
-    }
-    verdict: dict[str, object] = {"status": fault.status if fault else contract.STATUS_SUCCESS}
-    if fault:
-        verdict["errorType"] = fault.error_type
+    kind: dict[str, object] = {"initializationType": state.settings.initialization_type}
+    status: dict[str, object] = {"status": fault.status if fault else contract.STATUS_SUCCESS}
+    phase: dict[str, object] = {"phase": init.phase}
+    error: dict[str, object] = {"errorType": fault.error_type} if fault else {}
     duration = milliseconds(state.now.monotonic - init.started)
+    metrics: dict[str, object] = {"metrics": {"durationMs": duration}}
     return [
-        Emit(contract.PLATFORM_INIT_RUNTIME_DONE, common | verdict),
+        Emit(contract.PLATFORM_INIT_RUNTIME_DONE, kind | status | phase | error),
         *(extension_record(extension) for extension in state.extensions.values()),
-        Emit(
-            contract.PLATFORM_INIT_REPORT,
-            common | verdict | {"metrics": {"durationMs": duration}},
-        ),
+        Emit(contract.PLATFORM_INIT_REPORT, kind | metrics | phase | status | error),
     ]
 
 
@@ -68,20 +71,60 @@ def start(state: State, running: Running) -> Emit:
         "requestId": invocation.request_id,
         "version": state.settings.version,
     }
-    if invocation.tenant_id:
-        record["tenantId"] = invocation.tenant_id
+    if not state.settings.mode.is_billed:
+        record["functionArn"] = invocation.function_arn
+    _add_origin(record, invocation)
     return Emit(contract.PLATFORM_START, record)
 
 
-def runtime_done(running: Running, fault: Fault | None, ended: float) -> Emit:
+def runtime_done(state: State, running: Running, fault: Fault | None) -> list[Emit]:
+    """`platform.runtimeDone`: the runtime asks for its next event, or will not any more."""
+    if not state.settings.mode.is_billed:
+        return []
+    metrics: dict[str, object] = {"durationMs": milliseconds(state.now.monotonic - running.started)}
+    if running.last_byte is not None:
+        metrics["producedBytes"] = running.produced
     record: dict[str, object] = {
         "requestId": running.invocation.request_id,
         "status": fault.status if fault else contract.STATUS_SUCCESS,
-        "metrics": {"durationMs": milliseconds(ended - running.started)},
+        "metrics": metrics,
     }
     if fault and fault.status == contract.STATUS_ERROR:
         record["errorType"] = fault.error_type
-    return Emit(contract.PLATFORM_RUNTIME_DONE, record)
+    spans = _spans(state, running)
+    if running.state is RETURNED and running.last_byte is not None:
+        overhead = milliseconds(state.now.monotonic - running.last_byte)
+        spans.append(Span("runtimeOverhead", _wall(state, running.last_byte), overhead))
+    if spans:
+        record["spans"] = spans
+    _add_origin(record, running.invocation)
+    return [Emit(contract.PLATFORM_RUNTIME_DONE, record)]
+
+
+def _spans(state: State, running: Running) -> list[Span]:
+    """How long the answer let itself be waited for, and how long it took."""
+    first, last = running.first_byte, running.last_byte
+    if first is None or last is None:
+        return []
+    latency = milliseconds(first - running.started)
+    return [
+        Span("responseLatency", _wall(state, running.started), latency),
+        Span("responseDuration", _wall(state, first), milliseconds(last - first)),
+    ]
+
+
+def _wall(state: State, moment: float) -> float:
+    """A moment of the monotonic clock in epoch seconds."""
+    return state.now.wall - state.now.monotonic + moment
+
+
+def _add_origin(record: dict[str, object], invocation: Invocation) -> None:
+    """Whose invocation it is, and its trace when that is sampled."""
+    if invocation.tenant_id:
+        record["tenantId"] = invocation.tenant_id
+    trace = invocation.trace_id
+    if trace and "Sampled=1" in trace and "Root=" in trace:
+        record["tracing"] = {"type": contract.TRACING_TYPE, "value": trace}
 
 
 def failure_line(state: State, running: Running, fault: Fault) -> Emit:
@@ -112,6 +155,7 @@ def finish(
 ) -> list[Emit | Finish]:
     """END and REPORT; the billed duration includes Init Duration on a cold start (AWS, 2025-08)."""
     duration = min(milliseconds(ended - running.started), state.settings.timeout * 1000)
+    is_billed = state.settings.mode.is_billed
     init_ms, state.init_ms = state.init_ms, None
     report = Report(
         running.invocation.request_id,
@@ -123,9 +167,10 @@ def finish(
         init_ms,
         fault.error_type if fault else None,
     )
+    record = report_record(report) if is_billed else _duration_record(state, running, report)
     return [
         Emit(contract.PLATFORM_END, {"requestId": report.request_id}),
-        Emit(contract.PLATFORM_REPORT, report_record(report)),
+        Emit(contract.PLATFORM_REPORT, record),
         Finish(report.request_id, report),
     ]
 
@@ -147,4 +192,23 @@ def report_record(report: Report) -> dict[str, object]:
     }
     if report.error_type and report.status == contract.STATUS_ERROR:
         record["errorType"] = report.error_type
+    return record
+
+
+def _duration_record(state: State, running: Running, report: Report) -> dict[str, object]:
+    """`platform.report`'s record where invocations have no bill: members and order as RIE's."""
+    record: dict[str, object] = {
+        "requestId": report.request_id,
+        "status": report.status,
+        "metrics": {"durationMs": report.duration_ms},
+    }
+    _add_origin(record, running.invocation)
+    spans = _spans(state, running)
+    if spans:
+        record["spans"] = spans
+    error_type = report.error_type
+    if running.fault is None and running.outcome is not None and running.outcome.error_type:
+        record["status"], error_type = contract.STATUS_ERROR, running.outcome.error_type
+    if error_type:
+        record["errorType"] = error_type
     return record

@@ -8,7 +8,14 @@ from __future__ import annotations
 from lambda_runtime import contract
 from rapid_mock.lifecycle import events as happened
 from rapid_mock.lifecycle import report
-from rapid_mock.lifecycle.effects import Accepted, Answer, InvocationDelivered, Outcome, Reply
+from rapid_mock.lifecycle.effects import (
+    Accepted,
+    Answer,
+    Drain,
+    InvocationDelivered,
+    Outcome,
+    Reply,
+)
 from rapid_mock.lifecycle.events import Ending
 from rapid_mock.lifecycle.machines import (
     InvocationAction,
@@ -55,6 +62,7 @@ def runtime_response_begun(state: State, event: happened.RuntimeResponseBegun) -
     if not running.attempt(RESPONSE):
         _refuse_out_of_turn(state, event.exchange, running, RESPONSE.value)
         return
+    running.first_byte = state.now.monotonic
     if event.mode not in (None, contract.RESPONSE_MODE_STREAMING):
         running.step(RESPONSE_END)
         refuse(
@@ -71,6 +79,7 @@ def runtime_response_ended(state: State, event: happened.RuntimeResponseEnded) -
     running = _identified(state, event.exchange, event.request_id)
     if running is None or not running.attempt(RESPONSE_END):
         return
+    running.last_byte, running.produced = state.now.monotonic, event.size
     if event.ending is Ending.COMPLETE:
         state.effects.append(Reply(event.exchange, ACCEPTED))
         _answer(state, running, _posted_outcome(event))
@@ -99,6 +108,8 @@ def runtime_error_reported(state: State, event: happened.RuntimeErrorReported) -
     if not running.attempt(ERROR):
         _refuse_out_of_turn(state, event.exchange, running, ERROR.value)
         return
+    running.first_byte = running.last_byte = state.now.monotonic
+    running.produced = event.size
     state.effects.append(Reply(event.exchange, ACCEPTED))
     _answer(
         state,
@@ -168,7 +179,8 @@ def _answer(state: State, running: Running, outcome: Outcome) -> None:
 
 def _runtime_is_done(state: State, running: Running) -> None:
     running.runtime_done = state.now.monotonic
-    state.effects.append(report.runtime_done(running, None, running.runtime_done))
+    state.effects.append(Drain())
+    state.effects += report.runtime_done(state, running, None)
 
 
 def _posted_outcome(event: happened.RuntimeResponseEnded) -> Outcome:

@@ -8,7 +8,14 @@ from __future__ import annotations
 
 from lambda_runtime import contract
 from rapid_mock.lifecycle import diagnosis, report
-from rapid_mock.lifecycle.effects import Answer, Drain, Explain, ShutdownEvent, Signal
+from rapid_mock.lifecycle.effects import (
+    Answer,
+    Drain,
+    Explain,
+    FlushTelemetry,
+    ShutdownEvent,
+    Signal,
+)
 from rapid_mock.lifecycle.machines import (
     ExtensionAction,
     ExtensionState,
@@ -20,6 +27,8 @@ from rapid_mock.lifecycle.state import Extension, Fault, Phase, Running, Stage, 
 
 REAP_SECONDS = 2.0
 """How long to wait for the exits of killed processes (RIE waits as long)."""
+FLUSH_SECONDS = 1.0
+"""How long the delivery of telemetry may hold up the shutdown of the extensions (RIE)."""
 
 SHUT_DOWN = Fault(
     contract.ERROR_SANDBOX_FAILURE,
@@ -42,7 +51,7 @@ def begin_stop(state: State, reason: str, then: Phase) -> None:
         reason,
         then,
         Stage.RUNTIME,
-        runtime_until=now.monotonic + budget * share,
+        stage_until=now.monotonic + budget * share,
         until=now.monotonic + budget,
         deadline_ms=int((now.wall + budget) * 1000),
     )
@@ -55,8 +64,16 @@ def begin_stop(state: State, reason: str, then: Phase) -> None:
         state.effects.append(Signal(state.runtime_process, "SIGTERM"))
 
 
+def flush_telemetry(state: State) -> None:
+    """The runtime is gone: its last records go out before the extensions hear of the shutdown."""
+    stop = _stop(state)
+    stop.stage = Stage.TELEMETRY
+    stop.stage_until = min(state.now.monotonic + FLUSH_SECONDS, stop.until)
+    state.effects.append(FlushTelemetry())
+
+
 def release_extensions(state: State) -> None:
-    """The runtime is gone: tell the extensions that asked to be told, kill the others."""
+    """No more comes from the runtime: tell the extensions that asked for it, kill the others."""
     stop = _stop(state)
     stop.stage = Stage.EXTENSIONS
     event = ShutdownEvent(stop.deadline_ms, stop.reason)
@@ -73,8 +90,10 @@ def overrun(state: State) -> None:
     if stop.stage is Stage.KILLED:
         state.effects.append(Explain(diagnosis.unkillable(state)))
         end_stop(state)
-    elif stop.stage is Stage.RUNTIME and stop.runtime_until < stop.until:
-        stop.runtime_until = stop.until
+    elif stop.stage is Stage.TELEMETRY and stop.stage_until < stop.until:
+        release_extensions(state)
+    elif stop.stage is Stage.RUNTIME and stop.stage_until < stop.until:
+        stop.stage_until = stop.until
         if state.runtime_process is not None:
             state.effects.append(Signal(state.runtime_process, "SIGKILL"))
     else:
@@ -134,7 +153,7 @@ def refuse_waiting(state: State) -> None:
 
 def _fail(state: State, running: Running, fault: Fault) -> None:
     if running.state is not InvocationState.RETURNED:
-        state.effects.append(report.runtime_done(running, fault, state.now.monotonic))
+        state.effects += report.runtime_done(state, running, fault)
     state.effects.append(report.failure_line(state, running, fault))
     running.runtime_done = state.now.monotonic
     running.fault = fault

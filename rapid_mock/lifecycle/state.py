@@ -25,6 +25,7 @@ from rapid_mock.lifecycle.machines import (
     Word,
 )
 from rapid_mock.lifecycle.modes import CLASSIC, Mode
+from rapid_mock.lifecycle.subscriptions import Subscription
 
 
 class Phase(Word):
@@ -55,6 +56,7 @@ class Stage(Enum):
     """How far a shutdown has come: who is being waited for."""
 
     RUNTIME = "runtime"
+    TELEMETRY = "telemetry"
     EXTENSIONS = "extensions"
     KILLED = "killed"
 
@@ -82,12 +84,16 @@ class Settings:
     init_timeout: float = contract.INIT_TIMEOUT_SECONDS
     account_id: str = "123456789012"
     initialization_type: str = contract.INITIALIZATION_ON_DEMAND
+    log_stream: str = ""
     mode: Mode = CLASSIC
 
 
 @dataclass(slots=True)
 class Extension:
-    """One extension; `poll` is its parked exchange, `owed` an event not yet fetched."""
+    """One extension; `poll` is its parked exchange, `owed` an event not yet fetched.
+
+    `subscription` is what it gets of the environment's telemetry.
+    """
 
     name: str
     external: bool
@@ -98,6 +104,7 @@ class Extension:
     poll: int | None = None
     owed: InvokeEvent | ShutdownEvent | None = None
     error_type: str | None = None
+    subscription: Subscription | None = None
 
     def may(self, action: ExtensionAction) -> bool:
         return action in EXTENSION[self.state]
@@ -123,7 +130,7 @@ class Running:
     """An invocation that has begun; `outcome` is what the invoker gets, `fault` what ended it.
 
     `table` says what it may do; `invocation_id` is the id of its delivery, where deliveries have
-    one.
+    one. `first_byte` and `last_byte` are when its answer came, `produced` how long it was.
     """
 
     invocation: Invocation
@@ -134,6 +141,9 @@ class Running:
     state: InvocationState = InvocationState.PENDING
     outcome: Outcome | None = None
     fault: Fault | None = None
+    first_byte: float | None = None
+    last_byte: float | None = None
+    produced: int = 0
     runtime_done: float | None = None
     invocation_id: str | None = None
 
@@ -163,14 +173,22 @@ class InitRun:
 
 @dataclass(slots=True)
 class Stop:
-    """One shutdown or reset under way; `then` is COLD or GONE."""
+    """One shutdown or reset under way; `then` is COLD or GONE.
+
+    `stage_until` bounds the stages before the extensions', `until` the whole.
+    """
 
     reason: str
     then: Phase
     stage: Stage
-    runtime_until: float
+    stage_until: float
     until: float
     deadline_ms: int
+
+    @property
+    def deadline(self) -> float:
+        is_early = self.stage is Stage.RUNTIME or self.stage is Stage.TELEMETRY
+        return self.stage_until if is_early else self.until
 
 
 @dataclass(slots=True)

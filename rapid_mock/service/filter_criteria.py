@@ -10,25 +10,17 @@ import base64
 import binascii
 import json
 from collections.abc import Callable, Iterator, Mapping
-from enum import Enum
 from typing import Any
 
 from rapid_mock.errors import InvalidEventPattern, InvalidParameterValue, ValidationFailed
 from rapid_mock.service.event_pattern import EventPattern
+from rapid_mock.service.event_source import SourceKind
 
 MAX_FILTERS = 5
 MAX_PATTERN_LENGTH = 4096
 
 _INVALID = "Invalid filter pattern definition."
 _BUS_OPERATORS = frozenset({"wildcard", "cidr", "exactly"})
-
-
-class SourceKind(Enum):
-    """The services whose records a mapping polls; the value is the service's name in ARNs."""
-
-    SQS = "sqs"
-    KINESIS = "kinesis"
-    DYNAMODB = "dynamodb"
 
 
 _DATA_MEMBER = {

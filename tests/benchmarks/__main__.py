@@ -17,6 +17,7 @@ from tests.benchmarks import (
     server_start,
     server_streaming,
     streaming,
+    telemetry_cost,
     telemetry_intake,
     throughput,
 )
@@ -34,6 +35,7 @@ MEMBERS = {
     "server_start": server_start.run,
     "server_growth": server_growth.run,
     "extension_start": extension_start.run,
+    "telemetry_cost": telemetry_cost.run,
     "telemetry_intake": telemetry_intake.run,
 }
 

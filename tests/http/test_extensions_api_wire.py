@@ -24,6 +24,7 @@ from rapid_mock.lifecycle.events import (
     ExtensionNext,
     ExtensionRegistered,
 )
+from rapid_mock.lifecycle.modes import CLASSIC
 from tests.support.raw_http import RawClient, ServerThread
 from tests.support.scripted_environment import ScriptedEnvironment, ask, serving
 
@@ -53,7 +54,7 @@ def serve() -> Serve:
 
         def add(router: Router) -> None:
             add_extensions_api(router, environment)
-            add_telemetry_api(router, environment)
+            add_telemetry_api(router, environment, CLASSIC)
 
         with serving(add) as server:
             yield server, environment
@@ -414,40 +415,6 @@ def test_an_error_needs_a_type_before_its_extension_is_looked_up(
     with serve() as (server, environment):
         assert ask(server, post(call, b"{}", identifier, *headers)) == refusal(
             "Extension.MissingHeader", "Lambda-Extension-Function-Error-Type not found"
-        )
-    assert environment.events == []
-
-
-# --- Telemetry API, Logs API ----------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("path", "body"),
-    [
-        (
-            b"/2022-07-01/telemetry",
-            b'{"errorMessage":"Telemetry API is not supported",'
-            b'"errorType":"Telemetry.NotSupported"}\n',
-        ),
-        (
-            b"/2020-08-15/logs",
-            b'{"errorMessage":"Logs API is not supported","errorType":"Logs.NotSupported"}\n',
-        ),
-    ],
-)
-def test_telemetry_is_politely_not_supported(serve: Serve, path: bytes, body: bytes) -> None:
-    """A subscription gets 202 and an error body, as under AWS's emulator, whatever it says."""
-    request = b"PUT " + path + b" HTTP/1.1\r\nHost: localhost\r\nContent-Length: 7\r\n\r\ngarbage"
-    with serve() as (server, environment):
-        assert (
-            ask(server, request)
-            == (
-                b"HTTP/1.1 202 Accepted\r\n"
-                b"Content-Type: application/json\r\n"
-                b"Content-Length: %d\r\n"
-                b"\r\n" % len(body)
-            )
-            + body
         )
     assert environment.events == []
 

@@ -76,7 +76,8 @@ def post(path: str, body: bytes = b"", *headers: bytes) -> bytes:
 
 
 def ended(payload: bytes, **members: object) -> RuntimeResponseEnded:
-    event = RuntimeResponseEnded(1, "id-1", payload)
+    size = 0 if "ending" in members else len(payload)  # of a body that broke off nobody asks
+    event = RuntimeResponseEnded(1, "id-1", payload, size=size)
     for name, value in members.items():
         setattr(event, name, value)
     return event
@@ -218,7 +219,7 @@ def test_a_refused_response_is_answered_before_its_body(serve: Serve) -> None:
         assert environment.events == [
             RuntimeResponseBegun(1, "nonsense", None),
             RuntimeResponseBegun(2, "id-1", None),
-            RuntimeResponseEnded(2, "id-1", b"1"),
+            RuntimeResponseEnded(2, "id-1", b"1", size=1),
         ]
 
 
@@ -417,7 +418,9 @@ def test_an_error_goes_to_the_environment_with_its_body_as_it_is(serve: Serve) -
         )
         assert ask(server, request) == OK
     assert environment.events == [
-        RuntimeErrorReported(1, "id-1", "Function.MyError", body, "application/json")
+        RuntimeErrorReported(
+            1, "id-1", "Function.MyError", body, "application/json", size=len(body)
+        )
     ]
 
 
@@ -477,7 +480,9 @@ def test_an_error_with_its_cause_is_written_anew(serve: Serve, posted: bytes, to
     with serve(Accepted()) as (server, environment):
         assert ask(server, post("invocation/id-1/error", posted, cause_type)) == OK
     assert environment.events == [
-        RuntimeErrorReported(1, "id-1", "Runtime.Unknown", told, "application/json")
+        RuntimeErrorReported(
+            1, "id-1", "Runtime.Unknown", told, "application/json", size=len(posted)
+        )
     ]
 
 
@@ -492,7 +497,12 @@ def test_an_error_with_a_cause_that_is_not_one_is_invalid(serve: Serve, posted: 
         assert ask(server, post("invocation/id-1/error", posted, cause_type)) == OK
     assert environment.events == [
         RuntimeErrorReported(
-            1, "id-1", "Runtime.Unknown", b'"Invalid error body"', "application/octet-stream"
+            1,
+            "id-1",
+            "Runtime.Unknown",
+            b'"Invalid error body"',
+            "application/octet-stream",
+            size=len(posted),
         )
     ]
 

@@ -111,7 +111,7 @@ def test_extension_without_events_is_awaited_in_init_only() -> None:
 
 def test_init_records() -> None:
     """Each record of the init phase has the members and names of the Telemetry API's schema."""
-    script = Script("shipper")
+    script = Script("shipper", log_stream="2026/01/31/[$LATEST]0")
     script.init()
     script.advance(0.25)
     script.register("shipper", "SHUTDOWN", "INVOKE")
@@ -122,8 +122,11 @@ def test_init_records() -> None:
     assert script.records("platform.initStart") == [
         {
             **kind,
+            "runtimeVersion": "",
+            "runtimeVersionArn": "",
             "functionName": "hello",
             "functionVersion": "$LATEST",
+            "instanceId": "2026/01/31/[$LATEST]0",
             "instanceMaxMemory": 128 * 1024 * 1024,
         }
     ]

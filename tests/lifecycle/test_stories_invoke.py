@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import pytest
 
-from rapid_mock.lifecycle.effects import InvocationDelivered, Outcome, Report
+from rapid_mock.lifecycle.effects import InvocationDelivered, Outcome, Report, Span
 from rapid_mock.lifecycle.events import Ending, Invocation, InvokeArrived
 from rapid_mock.lifecycle.state import Standing
-from tests.support.lifecycle_script import Script, invocation
+from tests.support.lifecycle_script import EPOCH, Script, invocation
 
 INVALID_ID = (400, "InvalidRequestID", "Invalid request ID")
 
@@ -30,8 +30,8 @@ def test_warm_invocation() -> None:
     assert script.environment.standing is Standing.RETURNING
     script.runtime_next()
     assert script.news() == [
-        "platform.runtimeDone",
         "drain",
+        "platform.runtimeDone",
         "platform.end",
         "platform.report",
         "finish r1",
@@ -304,7 +304,16 @@ def test_report_records() -> None:
     script.advance(0.25)
     script.runtime_next()
     assert script.records("platform.runtimeDone") == [
-        {"requestId": "r1", "status": "success", "metrics": {"durationMs": 500.0}}
+        {
+            "requestId": "r1",
+            "status": "success",
+            "metrics": {"durationMs": 500.0, "producedBytes": 2},
+            "spans": [
+                Span("responseLatency", EPOCH + 1.0, 250.0),
+                Span("responseDuration", EPOCH + 1.25, 0.0),
+                Span("runtimeOverhead", EPOCH + 1.25, 250.0),
+            ],
+        }
     ]
     assert script.records("platform.end") == [{"requestId": "r1"}]
     assert script.records("platform.report") == [
@@ -331,7 +340,10 @@ def test_duration_covers_the_extensions() -> None:
     script.runtime_next()
     script.advance(0.25)
     script.extension_next("shipper")
-    assert script.records("platform.runtimeDone")[0]["metrics"] == {"durationMs": 500.0}
+    assert script.records("platform.runtimeDone")[0]["metrics"] == {
+        "durationMs": 500.0,
+        "producedBytes": 2,
+    }
     assert script.reports["r1"].duration_ms == 750.0
 
 

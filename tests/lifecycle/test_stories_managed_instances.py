@@ -69,19 +69,14 @@ def test_answer_ends_the_invocation() -> None:
     script.invoke("r2")
     script.news()
     assert answer_to(script.respond("r2")) == ACCEPTED
-    assert (
-        script.news()
-        == [
-            "reply 3 Accepted",
-            "answer r2",
-            "platform.runtimeDone",
-            "drain",
-            "platform.end",
-            "platform.report",
-            "finish r2",
-        ]
-        or script.news()
-    )
+    assert script.news() == [
+        "reply 3 Accepted",
+        "answer r2",
+        "drain",
+        "platform.end",
+        "platform.report",
+        "finish r2",
+    ]
     assert script.phase == "invoke"
     assert answer_to(script.report_error("r1")) == ACCEPTED
     assert (script.phase, list(script.reports)) == ("idle", ["r2", "r1"])

@@ -9,7 +9,8 @@ import pytest
 
 from rapid_mock import events
 from rapid_mock.errors import InvalidParameterValue, ValidationFailed
-from rapid_mock.service.filter_criteria import FilterCriteria, SourceKind
+from rapid_mock.service.event_source import SourceKind
+from rapid_mock.service.filter_criteria import FilterCriteria
 
 SQS, KINESIS, DYNAMODB = SourceKind.SQS, SourceKind.KINESIS, SourceKind.DYNAMODB
 

@@ -191,7 +191,7 @@ def _headers(headers: Pairs, then: dict[str, Any], facts: dict[str, str]) -> Pai
     changed: dict[str, str] = then.get("set", {})
     own = [(n, changed.get(n, v)) for n, v in own if n not in then.get("drop", ())]
     if "add" in then:
-        own = sorted([*own, *then["add"].items()])
+        own = sorted((dict(own) | then["add"]).items())
     if "insert" in then:
         where = next(i for i, (name, _) in enumerate(own) if name == then["insert"]["after"])
         own.insert(where + 1, (then["insert"]["name"], then["insert"]["value"]))

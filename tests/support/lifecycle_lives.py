@@ -19,9 +19,10 @@ from rapid_mock.lifecycle.events import (
     RuntimeResponseBegun,
     RuntimeResponseEnded,
     SpawnFailed,
+    TelemetryFlushed,
 )
 from rapid_mock.lifecycle.modes import CLASSIC, Mode, managed_instances
-from tests.support.lifecycle_script import Script
+from tests.support.lifecycle_script import FAULTY, Script
 
 Life = Callable[[Script], Iterator[object]]
 
@@ -219,6 +220,22 @@ def vanishing(script: Script) -> Iterator[object]:
     yield script.invoke("r2")
 
 
+def listening(script: Script) -> Iterator[object]:
+    """Subscriptions to telemetry, one of them refused; the shutdown waits for the rest of it."""
+    yield script.init()
+    yield script.register("shipper", "INVOKE", "SHUTDOWN")
+    yield script.subscribe("shipper")
+    yield script.register("inner", "INVOKE")
+    yield script.subscribe("inner", FAULTY)
+    yield script.extension_next("inner")
+    yield script.extension_next("shipper")
+    yield script.runtime_next()
+    yield script.shut_down()
+    yield script.exit("runtime", signal="terminated")
+    yield script.tell(TelemetryFlushed())
+    yield script.exit("shipper", 0)
+
+
 def overlapping(script: Script) -> Iterator[object]:
     """Two at once, a third that waits; answers out of order, one of them streamed."""
     yield script.invoke("r1")
@@ -302,6 +319,7 @@ LIVES: dict[str, tuple[tuple[str, ...], Life]] = {
     "timed out": (("shipper",), timed_out),
     "crashed": (("shipper",), crashed),
     "vanishing": (("shipper",), vanishing),
+    "listening": (("shipper",), listening),
     "overlapping": (("shipper",), overlapping),
     "overdue": ((), overdue),
     "breaking": (("shipper",), breaking),
@@ -352,6 +370,7 @@ def _service_happenings() -> dict[str, Happening]:
         "invoke": lambda s: s.invoke(f"r{len(s.events) + 10}"),
         "shutdown": Script.shut_down,
         "memory": lambda s: s.sample_memory(64),
+        "telemetry flushed": lambda s: s.tell(TelemetryFlushed()),
         "deadline": lambda s: s.advance(s.time_left or 0.0),
     }
 
@@ -417,6 +436,7 @@ def _extension_happenings() -> dict[str, Happening]:
         "inner registers badly": lambda s: s.register("inner", "SHUTDOWN"),
     }
     for name in ("shipper", "watcher", "inner", "stranger"):
+        found[f"subscription of {name}"] = partial(Script.subscribe, name=name)
         found[f"next of {name}"] = partial(Script.extension_next, name=name)
         found[f"init error of {name}"] = partial(Script.extension_init_error, name=name)
         found[f"exit error of {name}"] = partial(Script.extension_exit_error, name=name)

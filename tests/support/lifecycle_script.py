@@ -28,6 +28,7 @@ from rapid_mock.lifecycle.effects import (
     Report,
     Signal,
     Spawn,
+    SubscriptionRefused,
 )
 from rapid_mock.lifecycle.environment import Environment
 from rapid_mock.lifecycle.events import (
@@ -52,8 +53,10 @@ from rapid_mock.lifecycle.events import (
     RuntimeResponseEnded,
     ShutdownRequested,
     SpawnFailed,
+    TelemetrySubscribed,
 )
 from rapid_mock.lifecycle.state import Settings
+from rapid_mock.lifecycle.subscriptions import Buffering, Destination, Subscription
 from tests.support.lifecycle_ledger import RESTING, Ledger
 
 START = 100.0
@@ -63,6 +66,22 @@ EPOCH = 1_700_000_000.0
 """The wall clock when a script begins, epoch seconds."""
 
 ARN = "arn:aws:lambda:us-east-1:123456789012:function:hello"
+
+
+FAULTY = SubscriptionRefused("types should not be empty")
+"""What the HTTP layer makes of a subscription that it cannot read."""
+
+
+def subscription(*types: str, is_logs_api: bool = False, **buffering: Any) -> Subscription:
+    """A subscription to all types, or to these, in the newest schema, on port 4243."""
+    schema = "2021-03-18" if is_logs_api else "2025-01-29"
+    return Subscription(
+        is_logs_api,
+        schema,
+        types or ("platform", "function", "extension"),
+        Destination("HTTP", 4243),
+        Buffering(**buffering),
+    )
 
 
 def invocation(request_id: str) -> Invocation:
@@ -287,7 +306,15 @@ class Script:
     ) -> list[Effect]:
         content = "application/json"
         return self.tell(
-            RuntimeResponseEnded(call.exchange, request_id, payload, content, ending, **trailers)
+            RuntimeResponseEnded(
+                call.exchange,
+                request_id,
+                payload,
+                content,
+                ending,
+                size=len(payload) if isinstance(payload, bytes) else 0,
+                **trailers,
+            )
         )
 
     def respond(
@@ -319,6 +346,13 @@ class Script:
         return self.call(
             ExtensionRegistered(self.exchange(), name, events, f"id-{name}", wants_account_id)
         )
+
+    def subscribe(
+        self, name: str, wanted: Subscription | SubscriptionRefused | None = None
+    ) -> Call:
+        wanted = subscription() if wanted is None else wanted
+        is_logs_api = isinstance(wanted, Subscription) and wanted.is_logs_api
+        return self.call(TelemetrySubscribed(self.exchange(), f"id-{name}", wanted, is_logs_api))
 
     def extension_next(self, name: str) -> Call:
         return self.call(ExtensionNext(self.exchange(), f"id-{name}"))

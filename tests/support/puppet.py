@@ -2,8 +2,9 @@
 
 Usage: `python puppet.py PORT NAME [ARGUMENT...]`. It connects to 127.0.0.1:PORT, says who it is,
 and obeys. A frame is a kind (one letter), a number and a length (32 bits each), and bytes.
-Orders: `o` open connection N, `s` send, `h` half-close, `c` close, `x` exit with status N, `k` die
-by SIGKILL. News: `H` hello (JSON), `d` received, `e` end of connection N, `S` got signal N.
+Orders: `o` open connection N, `s` send, `h` half-close, `c` close, `p` print a line, `x` exit with
+status N, `k` die by SIGKILL. News: `H` hello (JSON), `d` received, `e` end of connection N, `S` got
+signal N.
 """
 
 from __future__ import annotations
@@ -62,6 +63,8 @@ class Puppet:
             self._wires[number].shutdown(socket.SHUT_WR)
         elif kind == b"c":
             self._wires.pop(number).close()
+        elif kind == b"p":
+            os.write(1, data + b"\n")
         elif kind == b"k":
             os.kill(os.getpid(), signal.SIGKILL)
         elif kind == b"x":

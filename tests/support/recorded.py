@@ -14,6 +14,8 @@ from typing import Any
 Pairs = list[tuple[str, str]]
 
 END = float("inf")
+SIGNAL_MS = 100
+"""How soon after a signal a call must have ended that ended because of it."""
 INVOKE_PATH = "/2015-03-31/functions/function/invocations"
 
 
@@ -102,10 +104,11 @@ def load_scenarios(directory: Path) -> Iterator[Scenario]:
                 scenario.get("rie_args", []),
                 [
                     *add_context(
-                        list(_steps(scenario["steps"])),
+                        list(_with_prints(scenario)),
                         re.findall(r"START RequestId: (\S+)", "\n".join(_lines(scenario))),
                     ),
                     *_process_steps(scenario.get("facts", {})),
+                    *_telemetry_steps(_telemetry(scenario)),
                     Step("rie", END, action="lines", detail="\n".join(_lines(scenario))),
                 ],
             )
@@ -159,6 +162,38 @@ def _lines(scenario: dict[str, Any]) -> list[str]:
     """The platform's lines in the log."""
     lines: list[str] = scenario.get("rie_platform_stdout", [])
     return lines
+
+
+def _telemetry(scenario: dict[str, Any]) -> list[dict[str, Any]]:
+    """What a subscriber was sent."""
+    batches = scenario.get("facts", {}).get("delivered_batches", [])
+    return [event for batch in batches for event in batch["events"]]
+
+
+def _with_prints(scenario: dict[str, Any]) -> Iterator[Step]:
+    """The steps, and ahead of the first invocation the lines that a subscriber got of them."""
+    prints = [
+        Step(actor, 0.0, action="print", detail=event["record"])
+        for event in _telemetry(scenario)
+        for kind, actor in (("function", "runtime"), ("extension", "ext:ext-a"))
+        if event["type"] == kind
+    ]
+    signals = [each["at_ms"] for each in scenario["steps"] if each.get("action") == "signal"]
+    for recorded in _steps(scenario["steps"]):
+        ended_by_signal = any(0 <= (recorded.completed or 0) - at < SIGNAL_MS for at in signals)
+        step = replace(recorded, elapsed=None if ended_by_signal else recorded.elapsed)
+        if is_invoke(step):
+            yield from (replace(each, at=step.at) for each in prints)
+            prints = []
+        yield step
+
+
+def _telemetry_steps(events: list[dict[str, Any]]) -> Iterator[Step]:
+    """At the end: what was delivered, an event a line; durations are what differs."""
+    if events:
+        lines = "\n".join(json.dumps(event) for event in events)
+        detail = re.sub('"durationMs": [0-9.]+', '"durationMs": <ms>', lines)
+        yield Step("rie", END, action="telemetry", detail=detail)
 
 
 def _process_steps(facts: dict[str, Any]) -> Iterator[Step]:

@@ -21,11 +21,14 @@ from tests.support.puppets import Direct, Puppet, Speaker, Stage, Wire, open_sta
 from tests.support.recorded import Request, Scenario, Step
 from tests.support.replay_calls import PARKED_SECONDS, Call, name_of, precedes, says
 from tests.support.served import Served, serve
+from tests.support.sink import Sink, open_sink
 
 SCENARIO_SECONDS = 25.0
 CALL_SECONDS = 8.0
 EARLY_MS = 250
 """How much earlier than in the recording a timeout may be: RIE takes 100 ms more than it says."""
+OUTLAST_MS = 20
+"""By how much a call must have outlasted the beginning of another step for it to mean anything."""
 BARRIER_ROUNDS = 4
 RUNTIME = "bootstrap"
 CLOSED_BY_CLIENT = "closed by its client"
@@ -43,7 +46,7 @@ class Impossible(Exception):
 class Replay:
     """One scenario on its stage."""
 
-    def __init__(self, scenario: Scenario, stage: Stage, served: Served) -> None:
+    def __init__(self, scenario: Scenario, stage: Stage, served: Served, sink: Sink) -> None:
         self.scenario = scenario
         self.stage = stage
         self.served = served
@@ -51,6 +54,7 @@ class Replay:
         self.wrong: list[str] = []
         self.was_signalled = False
         self._bindings = Bindings()
+        self._sink = sink
         self._wires: dict[Speaker, list[Wire]] = {}
         self._pings: dict[Speaker, list[Wire]] = {}
         self._directs: dict[str, Direct] = {}
@@ -132,7 +136,9 @@ class Replay:
     def _note_early(self, step: Step) -> None:
         """A call that the recording shows to outlast the beginning of this step must do so."""
         for call in self.calls:
-            outlasts = (call.step.completed or 0) > step.at and not call.step.may_be_early
+            outlasts = (
+                call.step.completed or 0
+            ) > step.at + OUTLAST_MS and not call.step.may_be_early
             if outlasts and call.ended.is_set():
                 self._complain(call.step, f"ended before {name_of(step)}")
 
@@ -233,6 +239,24 @@ class Replay:
     # --- Actions ----------------------------------------------------------------------------
 
     async def _act(self, step: Step) -> None:
+        if step.action in ("observe", "arguments", "lines"):
+            found = await observe(self, step)
+            if not is_about(step.detail, found, self._bindings):
+                self._complain(step, f"saw {found}, expected {step.detail}")
+        elif step.action in ("variables", "telemetry"):
+            await self._compare(step)
+        else:
+            await self._do(step)
+
+    async def _compare(self, step: Step) -> None:
+        if step.action == "variables":
+            wrong = differing_variables(step.detail, variables(self, step), self._bindings)
+        else:
+            wrong = await self._sink.differences(step.detail, self._bindings)
+        for difference in wrong:
+            self._complain(step, difference)
+
+    async def _do(self, step: Step) -> None:
         if step.action == "exit":
             await (await self.puppet(self._party(step.actor))).exit(int(step.detail))
         elif step.action == "killed by SIGKILL":
@@ -240,19 +264,18 @@ class Replay:
         elif step.action == "signal":
             self.was_signalled = True
             self.served.signal(signal.Signals[step.detail])
+        elif step.action == "print":
+            await self._print(step)
         elif step.action == "closes its blocked next connection":
             await self._close_poll()
-        elif step.action == "variables":
-            for difference in differing_variables(
-                step.detail, variables(self, step), self._bindings
-            ):
-                self._complain(step, difference)
-        elif step.action in ("observe", "arguments", "lines"):
-            found = await observe(self, step)
-            if not is_about(step.detail, found, self._bindings):
-                self._complain(step, f"saw {found}, expected {step.detail}")
         else:
             raise Impossible(f"unknown action {step.action}")
+
+    async def _print(self, step: Step) -> None:
+        """Let a process print a line, and wait until it has been read."""
+        await (await self.puppet(self._party(step.actor))).order(b"p", 0, step.detail.encode())
+        async with asyncio.timeout(CALL_SECONDS):
+            await self.served.has_said(step.detail)
 
     async def _close_poll(self) -> None:
         call = next(
@@ -279,10 +302,10 @@ class Replay:
 
 async def replay(scenario: Scenario, directory: Path, *, is_hopeless: bool = False) -> Replay:
     """Play it; a hopeless one, of what is not there yet, only up to the first difference."""
-    async with open_stage(directory) as stage:
+    async with open_sink() as sink, open_stage(directory) as stage:
         stage.ignores_sigterm = scenario.name.endswith("/runtime_ignores_sigterm")
         served = await serve(scenario, stage, directory)
-        story = Replay(scenario, stage, served)
+        story = Replay(sink.fill(scenario), stage, served, sink)
         try:
             async with asyncio.timeout(SCENARIO_SECONDS):
                 await (story.play_to_first_difference() if is_hopeless else story.play())

@@ -50,6 +50,7 @@ class Served:
     def __init__(self) -> None:
         self.address: str | None = None
         self.log: list[str] = []
+        self._said = asyncio.Condition()
         self._process: asyncio.subprocess.Process
         self._reading: asyncio.Task[None]
         self._listens: asyncio.Future[str | None]
@@ -86,10 +87,17 @@ class Served:
         await self._reading
         return await self._process.wait()
 
+    async def has_said(self, line: str) -> None:
+        """Wait until this line is in the log."""
+        async with self._said:
+            await self._said.wait_for(lambda: line + "\n" in self.log)
+
     async def _read(self) -> None:
         assert self._process.stderr is not None
         async for line in self._process.stderr:
-            self.log.append(line.decode(errors="replace"))
+            async with self._said:
+                self.log.append(line.decode(errors="replace"))
+                self._said.notify_all()
             found = re.search(r"listening on http://(\S+)", self.log[-1])
             if found:
                 self._listens.set_result(found[1])
