@@ -23,9 +23,9 @@ from typing import TYPE_CHECKING, Any, Self
 from lambda_runtime import contract
 from rapid_mock.console import Console, Stream
 from rapid_mock.errors import ServiceError, SetupError
-from rapid_mock.functions import FunctionOptions, define_function
+from rapid_mock.functions import FunctionOptions
 from rapid_mock.host.attach import variables_to_set
-from rapid_mock.host.launch import Launch, RuntimePackage
+from rapid_mock.host.launch import Launch
 from rapid_mock.host.service import LambdaService
 from rapid_mock.results import InvocationResult
 from rapid_mock.service.requests import InvokeAnswer, InvokeRequest
@@ -96,7 +96,6 @@ class LocalLambda:
     ) -> None:
         self._host, self._port = host, port
         self._console = Console(log_stream)
-        self._package = RuntimePackage()
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="rapid-mock")
         self._service: LambdaService | None = None
@@ -121,7 +120,6 @@ class LocalLambda:
             self._call(self._running.shut_down())
         finally:
             self._stop_loop()
-            self._package.close()
 
     def create_function(  # noqa: PLR0913  a function has that many settings
         self,
@@ -182,11 +180,10 @@ class LocalLambda:
             freeze=freeze,
             on_attach=wanted if attach else None,
         )
-        definition = define_function(name, options, self._package)
         service = self._running
 
         async def create() -> None:
-            service.create_function(definition)
+            service.create_function(name, options)
 
         self._call(create())
         return Function(self, name, _variables(launches) if attach else None)
