@@ -23,6 +23,7 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Coroutine, Mapping
+from dataclasses import replace
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
@@ -51,7 +52,6 @@ from rapid_mock.tracing import new_trace_header
 from rapid_mock.wire import ANSWER_SECONDS, ApiCall, call
 
 _T = TypeVar("_T")
-ACCOUNT = "123456789012"
 
 
 class PlayedInvocation:
@@ -98,11 +98,16 @@ class ExecutionEnvironment:
         log_format: str = contract.LOG_FORMAT_TEXT,
         max_concurrency: int | None = None,
     ) -> None:
-        self._settings = {"timeout": timeout, "memory_mb": memory}
-        self._names = function_name, handler
+        self._settings = Settings(
+            function_name,
+            handler,
+            timeout=timeout,
+            memory_mb=memory,
+            mode=CLASSIC if max_concurrency is None else managed_instances(max_concurrency),
+        )
         self._log_format = log_format
-        self._mode = CLASSIC if max_concurrency is None else managed_instances(max_concurrency)
         self._externals: list[str] = []
+        self._sent: list[ApiCall] = []  # a call that nobody holds goes on, too
         self._clock = ManualClock()
         self._trace = Trace()
         self._output = io.BytesIO()
@@ -123,10 +128,14 @@ class ExecutionEnvironment:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._await(self._close())
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join()
-        self._loop.close()
+        try:
+            self._await(self._close())
+        finally:
+            self._loop.call_soon_threadsafe(self._loop.stop)
+            self._thread.join()
+            self._loop.close()
+            for sent in self._sent:
+                sent.vanish()
 
     # --- What the test does -----------------------------------------------------------------
 
@@ -153,10 +162,10 @@ class ExecutionEnvironment:
         payload = event if isinstance(event, bytes) else json.dumps(event or {}).encode()
         invocation = PlayedInvocation(request_id or str(uuid.uuid4()))
         self._invocations[invocation.request_id] = invocation
-        arn = f"arn:aws:lambda:{contract.DEFAULT_REGION}:{ACCOUNT}:function:{self._names[0]}"
+        place = f"arn:aws:lambda:{contract.DEFAULT_REGION}:{self._settings.account_id}"
         arrived = Invocation(
             invocation.request_id,
-            arn,
+            f"{place}:function:{self._settings.function_name}",
             payload,
             trace_id=trace_id or new_trace_header(),
             client_context=client_context,
@@ -231,6 +240,7 @@ class ExecutionEnvironment:
         driver = self._driven()
         before, until = driver.handled, time.monotonic() + ANSWER_SECONDS
         sent = call(self.runtime_api, method, path, headers, body)
+        self._sent.append(sent)
         while driver.handled == before and sent.is_parked:
             if time.monotonic() > until:
                 raise TimeoutError(f"{method} {path} was not dealt with")
@@ -268,10 +278,7 @@ class ExecutionEnvironment:
         return self._driver
 
     async def _open(self) -> None:
-        name, handler = self._names
-        settings = Settings(
-            name, handler, extensions=tuple(self._externals), mode=self._mode, **self._settings
-        )
+        settings = replace(self._settings, extensions=tuple(self._externals))
         self._driver = PlayedDriver(
             settings,
             launch=lambda _spawn: None,
@@ -283,14 +290,14 @@ class ExecutionEnvironment:
             trace=self._trace,
         )
         router = Router()
-        add_apis(router, self._driver, self._mode, token=str(uuid.uuid4()))
+        add_apis(router, self._driver, settings.mode, token=str(uuid.uuid4()))
         self._server = HttpServer(router)
         await self._server.start()
 
     async def _close(self) -> None:
         if self._driver is not None and self._server is not None:
             if self._driver.phase is not Phase.GONE:
-                self._driver.dispatch(ShutdownRequested())
+                self._driver.dispatch(ShutdownRequested(contract.SHUTDOWN_SPINDOWN))
             await self._driver.close()
             await self._server.close()
 

@@ -29,6 +29,7 @@ from rapid_mock.host.launch import Launch
 from rapid_mock.host.service import LambdaService
 from rapid_mock.results import InvocationResult
 from rapid_mock.service.requests import InvokeAnswer, InvokeRequest
+from rapid_mock.trace import Trace
 from rapid_mock.tracing import new_trace_header
 
 if TYPE_CHECKING:
@@ -88,13 +89,20 @@ class LocalLambda:
     """A local Lambda service on loopback: real processes, the Invoke API, boto3 clients.
 
     `port` 0 takes a free one; `log_stream` gets platform lines and function output (default:
-    stderr). Use it as a context manager: leaving runs the real shutdown phase.
+    stderr); `trace` is told every step of every environment. Use it as a context manager: leaving
+    runs the real shutdown phase.
     """
 
     def __init__(
-        self, *, host: str = "127.0.0.1", port: int = 0, log_stream: Stream | None = None
+        self,
+        *,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        log_stream: Stream | None = None,
+        trace: Trace | None = None,
     ) -> None:
         self._host, self._port = host, port
+        self._trace = trace
         self._console = Console(log_stream)
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="rapid-mock")
@@ -217,6 +225,10 @@ class LocalLambda:
         self._loop.call_soon_threadsafe(service.invoke, request, answered, reports.append)
         return _result(outcome.result(), reports[0])
 
+    def reset(self) -> None:
+        """Delete every function, and wait until its environments have shut down."""
+        self._call(self._running.reset())
+
     @property
     def _running(self) -> LambdaService:
         if self._service is None:
@@ -224,7 +236,7 @@ class LocalLambda:
         return self._service
 
     async def _start(self) -> str:
-        self._service = LambdaService(self._console)
+        self._service = LambdaService(self._console, trace=self._trace)
         return await self._service.listen(self._host, self._port)
 
     def _call(self, work: Coroutine[Any, Any, Any]) -> Any:

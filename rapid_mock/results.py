@@ -28,7 +28,7 @@ class InvocationResult:
     request_id: str
 
     @classmethod
-    def of(  # noqa: PLR0913  one for each member
+    def of(
         cls,
         raw: bytes,
         *,

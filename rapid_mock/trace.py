@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 from rapid_mock.lifecycle import effects as order
 from rapid_mock.lifecycle.effects import Effect
@@ -48,19 +49,22 @@ def _event(event: Event) -> str:
 
 
 def _effect(effect: Effect) -> str:
-    match effect:
-        case order.Emit(kind):
-            return kind
-        case order.Reply(_, order.Refused(status, error_type)):
-            return f"Reply {status} {error_type}"
-        case order.Reply(_, message):
-            return f"Reply {type(message).__name__}"
-        case order.Answer(_, outcome):
-            return f"Answer {outcome.error_type or outcome.status}"
-        case order.Signal(process, signal):
-            return f"{signal} to process {process}"
-        case order.Spawn(process, _, name):
-            return f"Spawn {name} as process {process}"
-        case order.Explain(sentence):
-            return f'Explain "{sentence}"'
-    return type(effect).__name__
+    spell = _SPELLED.get(type(effect))
+    return type(effect).__name__ if spell is None else spell(effect)
+
+
+def _reply(effect: order.Reply) -> str:
+    message = effect.message
+    if isinstance(message, order.Refused):
+        return f"Reply {message.status} {message.error_type}"
+    return f"Reply {type(message).__name__}"
+
+
+_SPELLED: dict[type, Callable[[Any], str]] = {
+    order.Emit: lambda emit: emit.type,
+    order.Reply: _reply,
+    order.Answer: lambda answer: f"Answer {answer.outcome.error_type or answer.outcome.status}",
+    order.Signal: lambda signal: f"{signal.signal} to process {signal.process}",
+    order.Spawn: lambda spawn: f"Spawn {spawn.name} as process {spawn.process}",
+    order.Explain: lambda explain: f'Explain "{explain.sentence}"',
+}

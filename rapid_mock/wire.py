@@ -1,8 +1,8 @@
 """Calls of the Runtime and Extensions APIs, one connection each, as a test spells them.
 
-    poll = call(address, "GET", "/2018-06-01/runtime/invocation/next")
-    poll.is_parked                      # nobody has answered yet
-    poll.answer().header("Lambda-Runtime-Aws-Request-Id")
+poll = call(address, "GET", "/2018-06-01/runtime/invocation/next")
+poll.is_parked                      # nobody has answered yet
+poll.answer().header("Lambda-Runtime-Aws-Request-Id")
 """
 
 from __future__ import annotations
@@ -87,7 +87,7 @@ class ApiCall:
         response = self._connection.getresponse()
         body = response.read()
         self._connection.close()
-        if response.status < 400:  # noqa: PLR2004  HTTP's own border
+        if response.status < 400:
             return ApiAnswer(response.status, dict(response.getheaders()), body)
         try:
             error = json.loads(body)
@@ -97,7 +97,11 @@ class ApiCall:
 
 
 def call(
-    address: str, method: str, path: str, headers: Mapping[str, str] | None = None, body: bytes = b""
+    address: str,
+    method: str,
+    path: str,
+    headers: Mapping[str, str] | None = None,
+    body: bytes = b"",
 ) -> ApiCall:
     """Send one request to `host:port`; raises OSError when nobody listens."""
     host, _, port = address.rpartition(":")

@@ -36,6 +36,7 @@ from rapid_mock.http.telemetry_api import add_telemetry_api
 from rapid_mock.lifecycle.effects import ProcessKind, Spawn
 from rapid_mock.lifecycle.modes import CLASSIC, Mode, managed_instances
 from rapid_mock.lifecycle.state import Settings
+from rapid_mock.trace import Trace
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +123,7 @@ async def open_environment(
     clock: Clock,
     console: Console,
     watchdog: Watchdog,
+    trace: Trace | None = None,
 ) -> LocalEnvironment:
     """Listen on a loopback port; the environment is cold until it gets an invocation."""
     server = HttpServer(router := Router())
@@ -144,6 +146,7 @@ async def open_environment(
         observer=observer,
         watchdog=watchdog,
         log_format=definition.settings.log_format,
+        trace=trace,
     )
     add_apis(router, driver, settings.mode, token)
     return LocalEnvironment(driver, server, namespace)
