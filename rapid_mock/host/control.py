@@ -175,11 +175,14 @@ class FunctionOperations:
         )
         updated = alias_to_update(request, alias, new_stamp().revision_id)
         self._registry.put_alias(self._registry.functions[name], updated)
+        self._functions.provision(name)
         return updated.members(self._registry.arn(name, updated.name))
 
     def delete_alias(self, call: Call) -> Body:
         name = self._unqualified(call)
         self._registry.find(name).aliases.pop(call.params["alias"], None)
+        self._functions.deployed(name).provisioned.pop(call.params["alias"], None)
+        self._functions.provision(name)
         return None
 
     def list_aliases(self, call: Call) -> Body:

@@ -26,7 +26,8 @@ from rapid_mock.host.fleet import Fleet
 from rapid_mock.host.launch import RuntimePackage
 from rapid_mock.host.mounts import TASK_ROOT
 from rapid_mock.service.concurrency import Share
-from rapid_mock.service.placement import Pool
+from rapid_mock.service.pools import Pool
+from rapid_mock.service.provisioned import ProvisionedConfig
 from rapid_mock.service.settings import complete_settings
 from rapid_mock.service.versions import Failure, Version
 
@@ -42,13 +43,16 @@ PROBE_SECONDS = 10.0
 class Deployed:
     """A function as it runs: its environments, its share, the pool of each version.
 
-    `options` are what the API cannot say: interpreter, runtime command, credentials.
+    `options` are what the API cannot say: interpreter, runtime command, credentials. `provisioned`
+    has the configuration of each qualifier, `promised` what was made of them, by pool.
     """
 
     fleet: Fleet
     share: Share
     options: FunctionOptions
     pools: dict[str, Pool] = field(default_factory=dict)
+    provisioned: dict[str, ProvisionedConfig] = field(default_factory=dict)
+    promised: dict[Pool, int] = field(default_factory=dict)
 
 
 def settings_of(name: str, options: FunctionOptions) -> dict[str, Any]:

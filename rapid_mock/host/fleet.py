@@ -25,14 +25,14 @@ from rapid_mock.lifecycle.events import (
 )
 from rapid_mock.lifecycle.state import Phase, Standing
 from rapid_mock.service.concurrency import Share
-from rapid_mock.service.placement import (
+from rapid_mock.service.placement import Placement
+from rapid_mock.service.pools import (
     BUSY,
     IDLE,
     RETURNING,
     Assign,
     Decision,
     Launch,
-    Placement,
     Pool,
     Prepare,
     Retire,

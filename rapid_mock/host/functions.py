@@ -28,7 +28,8 @@ from rapid_mock.host.launch import RuntimePackage
 from rapid_mock.service.concurrency import Account, Share
 from rapid_mock.service.functions import Registry
 from rapid_mock.service.names import LATEST, Place
-from rapid_mock.service.placement import Pool
+from rapid_mock.service.pools import Pool
+from rapid_mock.service.provisioned import targets
 from rapid_mock.service.versions import Code, Failure, Stamp, Version
 
 _SOURCES = ("ZipFile", "S3Bucket", "S3Key", "S3ObjectVersion", "ImageUri")
@@ -128,7 +129,24 @@ class Functions:
         pool = deployed.pools.pop(version.number, None)
         if pool is not None:
             deployed.fleet.retire(pool)
+        deployed.provisioned.pop(version.number, None)
+        self.provision(version.name)
         self._tidy()
+
+    def provision(self, name: str) -> None:
+        """Have the environments that the versions of a function have been promised, and no others.
+
+        To be called whenever its configurations, its aliases or its pools have changed.
+        """
+        deployed, function = self._deployed[name], self.registry.functions[name]
+        wanted = targets(function, deployed.provisioned)
+        deployed.share.provision(sum(wanted.values()))
+        before, deployed.promised = deployed.promised, {}
+        for number, pool in deployed.pools.items():
+            if wanted[number]:
+                deployed.promised[pool] = wanted[number]
+            if wanted[number] != before.get(pool, 0):
+                deployed.fleet.provision(pool, wanted[number])
 
     def deployed(self, name: str) -> Deployed:
         """How a function of the registry runs."""
@@ -153,6 +171,11 @@ class Functions:
                 f"following state: {version.condition.state}"
             )
         return deployed.fleet, pool, registry.arn(name, qualifier)
+
+    def reap(self) -> None:
+        """End the environments that nobody has used since the last time."""
+        for fleet in self._fleets():
+            fleet.reap()
 
     # --- Ends -------------------------------------------------------------------------------
 
@@ -202,6 +225,7 @@ class Functions:
             self._on_deployed(made)
             if before is not None:
                 deployed.fleet.retire(before)
+            self.provision(version.name)
         self._tidy()
 
     def _tidy(self) -> None:

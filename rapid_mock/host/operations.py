@@ -5,6 +5,7 @@ Source: Lambda API reference, whose paths and statuses these are.
 
 from __future__ import annotations
 
+from rapid_mock.host.concurrency import ConcurrencyOperations
 from rapid_mock.host.control import FunctionOperations
 from rapid_mock.http.control_api import Operation
 
@@ -45,4 +46,49 @@ def function_operations(of: FunctionOperations) -> list[Operation]:
         Operation("ListTags", "GET", _TAGS, 200, of.list_tags),
         Operation("TagResource", "POST", _TAGS, 204, of.tag_resource),
         Operation("UntagResource", "DELETE", _TAGS, 204, of.untag_resource),
+    ]
+
+
+def concurrency_operations(of: ConcurrencyOperations) -> list[Operation]:
+    """Reserved and provisioned concurrency, and the account's limits."""
+    reserved = "functions/{function_name}/concurrency"
+    provisioned = "/2019-09-30/functions/{function_name}/provisioned-concurrency"
+    settings = "/2016-08-19/account-settings"
+    return [
+        Operation(
+            "PutFunctionConcurrency",
+            "PUT",
+            f"/2017-10-31/{reserved}",
+            200,
+            of.put_function_concurrency,
+        ),
+        Operation(
+            "GetFunctionConcurrency",
+            "GET",
+            f"/2019-09-30/{reserved}",
+            200,
+            of.get_function_concurrency,
+        ),
+        Operation(
+            "DeleteFunctionConcurrency",
+            "DELETE",
+            f"/2017-10-31/{reserved}",
+            204,
+            of.delete_function_concurrency,
+        ),
+        Operation("PutProvisionedConcurrencyConfig", "PUT", provisioned, 202, of.put_provisioned),
+        Operation("GetProvisionedConcurrencyConfig", "GET", provisioned, 200, of.get_provisioned),
+        Operation(
+            "DeleteProvisionedConcurrencyConfig", "DELETE", provisioned, 204, of.delete_provisioned
+        ),
+        Operation(
+            "ListProvisionedConcurrencyConfigs",
+            "GET",
+            provisioned,
+            200,
+            of.list_provisioned,
+            is_by_query="List",
+        ),
+        Operation("GetAccountSettings", "GET", settings, 200, of.get_account_settings),
+        Operation("GetAccountSettings", "GET", f"{settings}/", 200, of.get_account_settings),
     ]
