@@ -155,7 +155,8 @@ class Fleet:
     @property
     def code_places(self) -> set[str]:
         """Where the code of everything that runs, or may run, is kept."""
-        return {definition.code_place for definition in self._definitions.values()}
+        definitions = self._definitions.values()
+        return {place for definition in definitions for place in definition.code_places}
 
     def reap(self) -> None:
         """End the environments that nobody has used since the last time."""

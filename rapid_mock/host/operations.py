@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from rapid_mock.host.concurrency import ConcurrencyOperations
 from rapid_mock.host.control import FunctionOperations
+from rapid_mock.host.layers import LayerOperations
 from rapid_mock.http.control_api import Operation
 
 _FUNCTIONS = "/2015-03-31/functions"
@@ -91,4 +92,20 @@ def concurrency_operations(of: ConcurrencyOperations) -> list[Operation]:
         ),
         Operation("GetAccountSettings", "GET", settings, 200, of.get_account_settings),
         Operation("GetAccountSettings", "GET", f"{settings}/", 200, of.get_account_settings),
+    ]
+
+
+def layer_operations(of: LayerOperations) -> list[Operation]:
+    """Layers and their versions."""
+    layers = "/2018-10-31/layers"
+    versions = f"{layers}/{{layer_name}}/versions"
+    version = f"{versions}/{{number}}"
+    by_arn = "GetLayerVersionByArn"
+    return [
+        Operation("PublishLayerVersion", "POST", versions, 201, of.publish_layer_version),
+        Operation("ListLayerVersions", "GET", versions, 200, of.list_layer_versions),
+        Operation("GetLayerVersion", "GET", version, 200, of.get_layer_version),
+        Operation("DeleteLayerVersion", "DELETE", version, 204, of.delete_layer_version),
+        Operation("ListLayers", "GET", layers, 200, of.list_layers),
+        Operation(by_arn, "GET", layers, 200, of.get_layer_version_by_arn, is_by_query="find"),
     ]

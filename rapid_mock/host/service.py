@@ -11,13 +11,19 @@ from rapid_mock.functions import FunctionOptions
 from rapid_mock.host.async_events import EventDelivery
 from rapid_mock.host.clock import Cancellable, Clock, SystemClock
 from rapid_mock.host.concurrency import ConcurrencyOperations
-from rapid_mock.host.control import CODE_PATH, FunctionOperations
+from rapid_mock.host.control import FunctionOperations
 from rapid_mock.host.deployment import provisioned
+from rapid_mock.host.downloads import CODE_PATH, Downloads
 from rapid_mock.host.environments import FunctionDefinition, LocalEnvironment, open_environment
 from rapid_mock.host.fleet import Fleet, Pending
 from rapid_mock.host.functions import Functions
+from rapid_mock.host.layers import LayerOperations
 from rapid_mock.host.mounts import name_opt
-from rapid_mock.host.operations import concurrency_operations, function_operations
+from rapid_mock.host.operations import (
+    concurrency_operations,
+    function_operations,
+    layer_operations,
+)
 from rapid_mock.host.throttle import ThrottledTaker
 from rapid_mock.host.watchdog import Watchdog
 from rapid_mock.http.control_api import Download, add_control_api
@@ -78,15 +84,14 @@ class LambdaService:
         """Serve the Lambda API; returns its URL. Raises SetupError when the port is in use."""
         router = Router()
         add_invoke_api(router, self)
-        operations = FunctionOperations(self._functions)
-        add_control_api(
-            router,
-            [
-                *function_operations(operations),
-                *concurrency_operations(ConcurrencyOperations(self._functions)),
-            ],
-        )
-        router.add("GET", CODE_PATH, Download(operations.download))
+        functions, downloads = self._functions, Downloads(self._functions.store)
+        operations = [
+            *function_operations(FunctionOperations(functions, downloads)),
+            *concurrency_operations(ConcurrencyOperations(functions)),
+            *layer_operations(LayerOperations(functions, downloads)),
+        ]
+        add_control_api(router, operations)
+        router.add("GET", CODE_PATH, Download(downloads.find))
         self._server = HttpServer(router, allowed_hosts=allowed_hosts)
         try:
             await self._server.start(host, port)
