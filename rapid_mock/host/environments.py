@@ -36,6 +36,7 @@ from rapid_mock.http.telemetry_api import add_telemetry_api
 from rapid_mock.lifecycle.effects import ProcessKind, Spawn
 from rapid_mock.lifecycle.modes import CLASSIC, Mode, managed_instances
 from rapid_mock.lifecycle.state import Settings
+from rapid_mock.trace import Trace
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,10 +123,10 @@ async def open_environment(
     clock: Clock,
     console: Console,
     watchdog: Watchdog,
+    trace: Trace | None = None,
 ) -> LocalEnvironment:
     """Listen on a loopback port; the environment is cold until it gets an invocation."""
-    router = Router()
-    server = HttpServer(router)
+    server = HttpServer(router := Router())
     await server.start("127.0.0.1", definition.runtime_api_port)
     host, port = server.address
     namespace = await _open_namespace(definition, server, watchdog)
@@ -145,12 +146,18 @@ async def open_environment(
         observer=observer,
         watchdog=watchdog,
         log_format=definition.settings.log_format,
+        trace=trace,
     )
-    add_runtime_api(router, driver, _new_uuid if settings.mode.has_invocation_ids else None)
-    add_extensions_api(router, driver)
-    add_telemetry_api(router, driver, settings.mode)
-    add_metadata_api(router, token)
+    add_apis(router, driver, settings.mode, token)
     return LocalEnvironment(driver, server, namespace)
+
+
+def add_apis(router: Router, driver: EnvironmentDriver, mode: Mode, token: str) -> None:
+    """Everything that the processes of an environment may call; `token` opens the metadata."""
+    add_runtime_api(router, driver, _new_uuid if mode.has_invocation_ids else None)
+    add_extensions_api(router, driver)
+    add_telemetry_api(router, driver, mode)
+    add_metadata_api(router, token)
 
 
 async def _open_namespace(

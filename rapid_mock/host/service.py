@@ -34,6 +34,7 @@ from rapid_mock.lifecycle.effects import Report
 from rapid_mock.lifecycle.events import Invocation
 from rapid_mock.service.names import LOCAL_PLACE
 from rapid_mock.service.requests import ChunkTaker, InvokeAnswer, InvokeRequest, OnAnswer
+from rapid_mock.trace import Trace
 
 IDLE_SECONDS = 600.0
 """AWS does not say how long it keeps an idle environment; minutes are observed."""
@@ -46,6 +47,7 @@ class LambdaService:
     interpreter, the command of foreign runtimes, extensions, credentials, freezing.
     `throttle_streams` gives streamed responses the bandwidth that Lambda gives them.
     `idle_seconds`: how long an environment may be unused; it ends within twice that time.
+    `trace` is told every step of every environment.
     """
 
     def __init__(
@@ -56,9 +58,11 @@ class LambdaService:
         options: FunctionOptions | None = None,
         throttle_streams: bool = False,
         idle_seconds: float = IDLE_SECONDS,
+        trace: Trace | None = None,
     ) -> None:
         _prime_allocator()
         self._console = console
+        self._trace = trace
         self._throttles_streams = throttle_streams
         self._clock = clock or SystemClock()
         self._watchdog = Watchdog()
@@ -148,6 +152,10 @@ class LambdaService:
             return open_stream
         return lambda version: ThrottledTaker(open_stream(version), self._clock)
 
+    async def reset(self) -> None:
+        """Delete every function, and wait for the end of its environments."""
+        await self._functions.reset()
+
     async def shut_down(self) -> None:
         """Run the shutdown phase of every environment, then stop listening."""
         self._events.close()
@@ -191,6 +199,7 @@ class LambdaService:
             clock=self._clock,
             console=self._console,
             watchdog=self._watchdog,
+            trace=self._trace,
         )
 
 
