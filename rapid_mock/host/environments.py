@@ -49,7 +49,7 @@ class FunctionDefinition:
     `init_timeout_seconds` bounds the init phase; `mounts`: its processes have a file system of
     their own; `is_frozen_when_idle`: its processes stand still between invocations.
     With `on_attach` the user starts the runtime, and it is told how; `runtime_api_port` is a fixed
-    port for that, 0 a free one. `code_place`: where its code is kept as long as it may run.
+    port for that, 0 a free one. `code_places`: what is kept as long as it may run.
     """
 
     settings: FunctionSettings
@@ -64,7 +64,7 @@ class FunctionDefinition:
     is_frozen_when_idle: bool = False
     on_attach: Callable[[Launch], None] | None = None
     runtime_api_port: int = 0
-    code_place: str = ""
+    code_places: tuple[str, ...] = ()
 
     def launch(self, spawn: Spawn, runtime_api: str, log_stream: str, token: str) -> Launch:
         """How to start the runtime, or the extension of this name."""
