@@ -73,6 +73,13 @@ def build_parser() -> argparse.ArgumentParser:
         action="store_true",
         help="streamed responses get Lambda's bandwidth: 6 MiB at once, then 2 MiB/s",
     )
+    start.add_argument(
+        "--idle-timeout",
+        type=float,
+        default=600.0,
+        metavar="SECONDS",
+        help="end environments that were not used for so long (at most twice as long)",
+    )
     event = commands.add_parser("event", help="print a realistic event of an AWS service")
     event.add_argument("shape", nargs="?", help="its name (none: list the names)")
     event.add_argument("fields", nargs=argparse.REMAINDER, help="[--field value]")
@@ -97,6 +104,11 @@ def _shared_options() -> argparse.ArgumentParser:
     add("--memory", type=int, default=128, metavar="MB", help="memory size")
     add("--env", action="append", default=[], metavar="K=V", help="an environment variable")
     add("--log-format", choices=("text", "json"), help="format of the logs (default: text)")
+    add(
+        "--log-frames",
+        action="store_true",
+        help="give the runtime a descriptor for framed log messages (_LAMBDA_TELEMETRY_LOG_FD)",
+    )
     add("--concurrency", type=int, default=10, metavar="N", help="most environments at once")
     add(
         "--max-concurrency",

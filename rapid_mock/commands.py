@@ -103,7 +103,12 @@ async def _invoke_once(
 async def _serve(arguments: argparse.Namespace, options: FunctionOptions) -> int:
     """Without a handler, a command or an attached runtime the service has no function yet."""
     console = Console()
-    service = LambdaService(console, options=options, throttle_streams=arguments.throttle_streams)
+    service = LambdaService(
+        console,
+        options=options,
+        throttle_streams=arguments.throttle_streams,
+        idle_seconds=arguments.idle_timeout,
+    )
     if options.handler or options.runtime is not None or options.on_attach is not None:
         await _create(service, arguments.name, options)
     stop = asyncio.Event()
@@ -176,6 +181,7 @@ def _options(
         credentials=_credentials(arguments),
         isolation=arguments.isolation,
         ephemeral_storage=arguments.ephemeral_storage,
+        log_frames=arguments.log_frames,
         freeze=arguments.command == "start" and arguments.freeze,
         on_attach=on_attach,
         runtime_api_port=arguments.port + 1 if on_attach and arguments.port else 0,

@@ -30,7 +30,8 @@ class FunctionOptions:
     """What a user may say of a function; meanings as in `LocalLambda.create_function`.
 
     With `on_attach` the user starts the runtime: it is told how, and nothing times out;
-    `runtime_api_port` is then the port of the Runtime API, 0 a free one.
+    `runtime_api_port` is then the port of the Runtime API, 0 a free one. `layers` are directories
+    for /opt where the function is isolated, the later ones on top.
     """
 
     handler: str = ""
@@ -48,8 +49,10 @@ class FunctionOptions:
     isolation: str = ISOLATION_NONE
     ephemeral_storage: int = contract.DEFAULT_EPHEMERAL_STORAGE_MB
     freeze: bool = False
+    log_frames: bool = False
     on_attach: Callable[[Launch], None] | None = None
     runtime_api_port: int = 0
+    layers: Sequence[str | Path] = ()
 
 
 def define_function(
@@ -94,7 +97,7 @@ def _runtime(options: FunctionOptions, directory: str, package: RuntimePackage) 
     env = _python_path(options.environment)
     if not options.handler and options.runtime is None:
         return Launch((), directory, env)
-    return runtime_launch(
+    launch = runtime_launch(
         options.handler,
         code_directory=directory,
         env=env,
@@ -103,6 +106,8 @@ def _runtime(options: FunctionOptions, directory: str, package: RuntimePackage) 
         command=options.runtime,
         wrapper=options.environment.get(contract.ENV_EXEC_WRAPPER),
     )
+    variable = contract.ENV_TELEMETRY_LOG_FD if options.log_frames else ""
+    return replace(launch, log_variable=variable)
 
 
 def _mounts(
@@ -117,7 +122,13 @@ def _mounts(
     }
     paths = runtime.env.get("PYTHONPATH", "").split(os.pathsep)
     shown = [*homes, *paths, str(Path(contract.__file__).resolve().parent)]
-    return Mounts(code, extensions, options.ephemeral_storage, tuple(filter(os.path.exists, shown)))
+    return Mounts(
+        code,
+        extensions,
+        options.ephemeral_storage,
+        tuple(filter(os.path.exists, shown)),
+        tuple(map(Path, options.layers)),
+    )
 
 
 def _timeout_seconds(options: FunctionOptions) -> float:

@@ -29,9 +29,10 @@ from rapid_mock.lifecycle.environment import Environment
 from rapid_mock.lifecycle.events import Event
 from rapid_mock.lifecycle.state import Phase, Settings, Standing
 from rapid_mock.service.requests import ChunkTaker
+from rapid_mock.trace import Trace
 
 _SIGNALS = {"SIGTERM": signal.SIGTERM, "SIGKILL": signal.SIGKILL}
-_CATEGORIES = {
+OUTPUT_CATEGORIES = {
     order.ProcessKind.RUNTIME: contract.TELEMETRY_FUNCTION,
     order.ProcessKind.EXTENSION: contract.TELEMETRY_EXTENSION,
 }
@@ -70,15 +71,20 @@ class EnvironmentDriver:
         observer: Observer,
         watchdog: Watchdog,
         log_format: str = contract.LOG_FORMAT_TEXT,
+        trace: Trace | None = None,
     ) -> None:
         self._environment = Environment(settings)
+        self._trace = trace
         self._launch = launch
         self._clock = clock
         self._console = console
         self._observer = observer
         self._render = RENDERERS[log_format]
         self._supervisor = Supervisor(
-            on_output=self._output, on_exit=self._exited, watchdog=watchdog
+            on_output=self._output,
+            on_message=self._message,
+            on_exit=self._exited,
+            watchdog=watchdog,
         )
         self._telemetry = TelemetryFeed(clock, log_format, self._telemetry_flushed)
         self._categories: dict[int, str] = {}  # of output, by process
@@ -191,9 +197,12 @@ class EnvironmentDriver:
         if type(event) in _MEMORY_IS_SEEN:
             self._sample_memory()
         if event is None:
-            self._carry_out(self._environment.handle_timeout(now))
+            effects = self._environment.handle_timeout(now)
         else:
-            self._carry_out(self._environment.handle(event, now))
+            effects = self._environment.handle(event, now)
+        if self._trace is not None:
+            self._trace.add(now, event, effects)
+        self._carry_out(effects)
 
     def _carry_out(self, effects: list[Effect]) -> None:
         for effect in effects:
@@ -241,9 +250,15 @@ class EnvironmentDriver:
 
     def _spawn(self, effect: order.Spawn) -> None:
         try:
-            self._categories[effect.process] = _CATEGORIES[effect.kind]
+            self._categories[effect.process] = OUTPUT_CATEGORIES[effect.kind]
             launch = self._launch(effect)
-            self._supervisor.spawn(effect.process, launch.argv, env=launch.env, cwd=launch.cwd)
+            self._supervisor.spawn(
+                effect.process,
+                launch.argv,
+                env=launch.env,
+                cwd=launch.cwd,
+                log_variable=launch.log_variable,
+            )
         except SpawnFailed as failure:
             self._todo.append(happened.SpawnFailed(effect.process, str(failure)))
 
@@ -264,6 +279,15 @@ class EnvironmentDriver:
         category = self._categories.get(process)  # None: a grandchild of one that has exited
         if category and self._telemetry.is_wanted:
             self._telemetry.output(process, category, data, self._clock.now())
+        if not self._todo and self._unprinted:
+            self._print()
+
+    def _message(self, process: int, message: bytes) -> None:
+        """A log message with a frame of its own: one record, however many lines it has."""
+        self._write(message if message.endswith(b"\n") else message + b"\n")
+        category = self._categories.get(process)
+        if category and self._telemetry.is_wanted:
+            self._telemetry.message(category, message, self._clock.now())
         if not self._todo and self._unprinted:
             self._print()
 

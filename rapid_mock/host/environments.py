@@ -36,6 +36,7 @@ from rapid_mock.http.telemetry_api import add_telemetry_api
 from rapid_mock.lifecycle.effects import ProcessKind, Spawn
 from rapid_mock.lifecycle.modes import CLASSIC, Mode, managed_instances
 from rapid_mock.lifecycle.state import Settings
+from rapid_mock.trace import Trace
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +49,7 @@ class FunctionDefinition:
     `init_timeout_seconds` bounds the init phase; `mounts`: its processes have a file system of
     their own; `is_frozen_when_idle`: its processes stand still between invocations.
     With `on_attach` the user starts the runtime, and it is told how; `runtime_api_port` is a fixed
-    port for that, 0 a free one. `code_place`: where its code is kept as long as it may run.
+    port for that, 0 a free one. `code_places`: what is kept as long as it may run.
     """
 
     settings: FunctionSettings
@@ -63,7 +64,7 @@ class FunctionDefinition:
     is_frozen_when_idle: bool = False
     on_attach: Callable[[Launch], None] | None = None
     runtime_api_port: int = 0
-    code_place: str = ""
+    code_places: tuple[str, ...] = ()
 
     def launch(self, spawn: Spawn, runtime_api: str, log_stream: str, token: str) -> Launch:
         """How to start the runtime, or the extension of this name."""
@@ -78,7 +79,8 @@ class FunctionDefinition:
             metadata=(runtime_api, token),
         )
         if spawn.kind is ProcessKind.RUNTIME:
-            return Launch(self.runtime.argv, self.runtime.cwd, {**variables, **self.runtime.env})
+            env = {**variables, **self.runtime.env}
+            return Launch(self.runtime.argv, self.runtime.cwd, env, self.runtime.log_variable)
         executable = next(path for path in self.extensions if path.name == spawn.name)
         if self.mounts is not None:
             executable = Path(EXTENSIONS, spawn.name)
@@ -122,10 +124,10 @@ async def open_environment(
     clock: Clock,
     console: Console,
     watchdog: Watchdog,
+    trace: Trace | None = None,
 ) -> LocalEnvironment:
     """Listen on a loopback port; the environment is cold until it gets an invocation."""
-    router = Router()
-    server = HttpServer(router)
+    server = HttpServer(router := Router())
     await server.start("127.0.0.1", definition.runtime_api_port)
     host, port = server.address
     namespace = await _open_namespace(definition, server, watchdog)
@@ -145,12 +147,18 @@ async def open_environment(
         observer=observer,
         watchdog=watchdog,
         log_format=definition.settings.log_format,
+        trace=trace,
     )
-    add_runtime_api(router, driver, _new_uuid if settings.mode.has_invocation_ids else None)
-    add_extensions_api(router, driver)
-    add_telemetry_api(router, driver, settings.mode)
-    add_metadata_api(router, token)
+    add_apis(router, driver, settings.mode, token)
     return LocalEnvironment(driver, server, namespace)
+
+
+def add_apis(router: Router, driver: EnvironmentDriver, mode: Mode, token: str) -> None:
+    """Everything that the processes of an environment may call; `token` opens the metadata."""
+    add_runtime_api(router, driver, _new_uuid if mode.has_invocation_ids else None)
+    add_extensions_api(router, driver)
+    add_telemetry_api(router, driver, mode)
+    add_metadata_api(router, token)
 
 
 async def _open_namespace(
