@@ -64,6 +64,13 @@ def build_parser() -> argparse.ArgumentParser:
         "the Runtime API gets the port after --port, nothing times out",
     )
     start.add_argument(
+        "--url",
+        nargs="?",
+        choices=("buffered", "stream"),
+        const="buffered",
+        help="serve the function on a Function URL too, and print it (default: buffered)",
+    )
+    start.add_argument(
         "--freeze",
         action="store_true",
         help="stop all processes of an environment between invocations, as Lambda does",

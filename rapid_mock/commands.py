@@ -22,6 +22,7 @@ from rapid_mock.host.attach import variables_to_set
 from rapid_mock.host.isolation import host_credentials
 from rapid_mock.host.launch import Launch, image_extensions
 from rapid_mock.host.service import LambdaService
+from rapid_mock.service.function_urls import BUFFERED, RESPONSE_STREAM
 from rapid_mock.service.requests import Flow, InvokeAnswer, InvokeRequest
 from rapid_mock.tracing import new_trace_header
 
@@ -116,10 +117,16 @@ async def _serve(arguments: argparse.Namespace, options: FunctionOptions) -> int
     url = await service.listen(
         arguments.host, arguments.port, allowed_hosts=frozenset(arguments.allow_host)
     )
+    if arguments.url and arguments.name in service:
+        mode = _URL_MODES[arguments.url]
+        console.explain(f"function URL {service.create_url(arguments.name, mode=mode)}")
     console.explain(f"listening on {url}")
     await stop.wait()
     await _end(service, stop)
     return EXIT_OK
+
+
+_URL_MODES = {"buffered": BUFFERED, "stream": RESPONSE_STREAM}
 
 
 async def _create(service: LambdaService, name: str, options: FunctionOptions) -> None:

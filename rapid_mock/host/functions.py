@@ -39,7 +39,8 @@ _SOURCES = ("ZipFile", "S3Bucket", "S3Key", "S3ObjectVersion", "ImageUri")
 class Functions:
     """Every function with its fleet; `options` are those of functions made through the API.
 
-    `on_deployed` hears of every version that has become invocable.
+    `on_deployed` hears of every version that has become invocable, `on_deleted` of every function
+    that goes.
     """
 
     def __init__(
@@ -52,6 +53,7 @@ class Functions:
         on_deployed: Callable[[FunctionDefinition], None],
     ) -> None:
         self._on_deployed = on_deployed
+        self.on_deleted: Callable[[str], None] = _ignore
         self.registry = Registry(place)
         self.layers = LayerRegistry(place)
         self.account = Account()
@@ -118,6 +120,7 @@ class Functions:
 
     def deleted(self, name: str) -> None:
         """End the environments of a function that is no longer in the registry."""
+        self.on_deleted(name)
         deployed = self._deployed.pop(name)
         deployed.share.close()
         self._leaving.add(deployed.fleet)
@@ -266,3 +269,7 @@ def new_stamp() -> Stamp:
     """A fresh revision, now: the moment reads `2026-01-31T12:34:56.789+0000`."""
     moment = datetime.now(UTC).isoformat(timespec="milliseconds")
     return Stamp(str(uuid.uuid4()), moment.replace("+00:00", "+0000"))
+
+
+def _ignore(_name: str) -> None:
+    """Nobody wants to know."""

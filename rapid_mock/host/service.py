@@ -16,6 +16,7 @@ from rapid_mock.host.deployment import provisioned
 from rapid_mock.host.downloads import CODE_PATH, Downloads
 from rapid_mock.host.environments import FunctionDefinition, LocalEnvironment, open_environment
 from rapid_mock.host.fleet import Fleet, Pending
+from rapid_mock.host.function_urls import FunctionUrls
 from rapid_mock.host.functions import Functions
 from rapid_mock.host.layers import LayerOperations
 from rapid_mock.host.mounts import name_opt
@@ -23,6 +24,7 @@ from rapid_mock.host.operations import (
     concurrency_operations,
     function_operations,
     layer_operations,
+    url_operations,
 )
 from rapid_mock.host.throttle import ThrottledTaker
 from rapid_mock.host.watchdog import Watchdog
@@ -32,6 +34,8 @@ from rapid_mock.http.router import Router
 from rapid_mock.http.server import HttpServer
 from rapid_mock.lifecycle.effects import Report
 from rapid_mock.lifecycle.events import Invocation
+from rapid_mock.service.calls import Call
+from rapid_mock.service.function_urls import AUTH_NONE
 from rapid_mock.service.names import LOCAL_PLACE
 from rapid_mock.service.requests import ChunkTaker, InvokeAnswer, InvokeRequest, OnAnswer
 from rapid_mock.trace import Trace
@@ -74,6 +78,8 @@ class LambdaService:
             on_deployed=self._warn_of_opt,
         )
         self._events = EventDelivery(self.invoke, self._clock, console)
+        self._urls = FunctionUrls(self._functions, self, lambda: self._clock.now().wall)
+        self._functions.on_deleted = self._urls.forget
         self._server: HttpServer | None = None
         self._idle_seconds = idle_seconds
         self._reaper = self._reap_later()
@@ -81,6 +87,19 @@ class LambdaService:
     def create_function(self, name: str, options: FunctionOptions) -> None:
         """Make a function invocable; raises SetupError when it cannot be, or its name is taken."""
         self._functions.create_local(name, options)
+
+    def __contains__(self, name: str) -> bool:
+        """Whether there is a function of this name."""
+        return name in self._functions.registry.functions
+
+    def create_url(self, name: str, *, mode: str) -> str:
+        """Serve a function on a URL of its own, for anybody; returns the URL.
+
+        `mode` is BUFFERED or RESPONSE_STREAM. Raises ServiceError.
+        """
+        body = {"AuthType": AUTH_NONE, "InvokeMode": mode}
+        made = self._urls.create_url(Call(params={"function_name": name}, body=body))
+        return str((made or {})["FunctionUrl"])
 
     async def listen(
         self, host: str, port: int, *, allowed_hosts: frozenset[str] = frozenset()
@@ -93,6 +112,7 @@ class LambdaService:
             *function_operations(FunctionOperations(functions, downloads)),
             *concurrency_operations(ConcurrencyOperations(functions)),
             *layer_operations(LayerOperations(functions, downloads)),
+            *url_operations(self._urls),
         ]
         add_control_api(router, operations)
         router.add("GET", CODE_PATH, Download(downloads.find))
@@ -171,6 +191,7 @@ class LambdaService:
         self._reaper.cancel()
         if self._server is not None:
             await self._server.close()
+        await self._urls.close()
         await self._functions.close()
         self._watchdog.close()
 
