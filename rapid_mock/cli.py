@@ -71,6 +71,11 @@ def build_parser() -> argparse.ArgumentParser:
         help="serve the function on a Function URL too, and print it (default: buffered)",
     )
     start.add_argument(
+        "--watch",
+        action="store_true",
+        help="when the code or an extension changes, the next invocation runs it",
+    )
+    start.add_argument(
         "--freeze",
         action="store_true",
         help="stop all processes of an environment between invocations, as Lambda does",

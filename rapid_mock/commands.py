@@ -21,6 +21,7 @@ from rapid_mock.functions import FunctionOptions
 from rapid_mock.host.attach import variables_to_set
 from rapid_mock.host.isolation import host_credentials
 from rapid_mock.host.launch import Launch, image_extensions
+from rapid_mock.host.reload import Reload, watched_changes
 from rapid_mock.host.service import LambdaService
 from rapid_mock.service.function_urls import BUFFERED, RESPONSE_STREAM
 from rapid_mock.service.requests import Flow, InvokeAnswer, InvokeRequest
@@ -121,9 +122,29 @@ async def _serve(arguments: argparse.Namespace, options: FunctionOptions) -> int
         mode = _URL_MODES[arguments.url]
         console.explain(f"function URL {service.create_url(arguments.name, mode=mode)}")
     console.explain(f"listening on {url}")
-    await stop.wait()
+    watching = (
+        _watch(arguments, options, service, console, stop) if arguments.watch else stop.wait()
+    )
+    await watching
     await _end(service, stop)
     return EXIT_OK
+
+
+async def _watch(
+    arguments: argparse.Namespace,
+    options: FunctionOptions,
+    service: LambdaService,
+    console: Console,
+    stop: asyncio.Event,
+) -> None:
+    """Reload what changes, until a signal comes."""
+    places = [Path(options.code), *map(Path, options.extensions)]
+    reload = Reload({arguments.name: places}, redeploy=service.redeploy, console=console)
+    try:
+        await reload.run(stop, watched_changes)
+    except SetupError:
+        await service.kill()
+        raise
 
 
 _URL_MODES = {"buffered": BUFFERED, "stream": RESPONSE_STREAM}

@@ -83,6 +83,13 @@ class Functions:
         self._open(name, options)
         self._settle(function.latest, of_version(definition, function.latest))
 
+    def redeploy_local(self, name: str) -> None:
+        """Have a directory's code as it is now run; raises SetupError for what cannot be."""
+        definition = define_function(name, self._deployed[name].options, self._package)
+        latest = self.registry.find(name).latest
+        self._serve(latest, of_version(definition, latest))
+        self.tidy()
+
     # --- Through the API --------------------------------------------------------------------
 
     def read_code(self, source: Mapping[str, Any], revision_id: str) -> Code:
@@ -232,14 +239,18 @@ class Functions:
     def _settle(self, version: Version, made: FunctionDefinition | Failure) -> None:
         failure = made if isinstance(made, Failure) else None
         if self.registry.settle(version, new_stamp(), failure) and not isinstance(made, Failure):
-            deployed = self._deployed[version.name]
-            before = deployed.pools.get(version.number)
-            deployed.pools[version.number] = deployed.fleet.deploy(made)
-            self._on_deployed(made)
-            if before is not None:
-                deployed.fleet.retire(before)
-            self.provision(version.name)
+            self._serve(version, made)
         self.tidy()
+
+    def _serve(self, version: Version, made: FunctionDefinition) -> None:
+        """From now on invocations of a version have new environments."""
+        deployed = self._deployed[version.name]
+        before = deployed.pools.get(version.number)
+        deployed.pools[version.number] = deployed.fleet.deploy(made)
+        self._on_deployed(made)
+        if before is not None:
+            deployed.fleet.retire(before)
+        self.provision(version.name)
 
     def tidy(self) -> None:
         """Forget deleted functions whose environments are gone, and code that nobody uses."""

@@ -88,6 +88,13 @@ class LambdaService:
         """Make a function invocable; raises SetupError when it cannot be, or its name is taken."""
         self._functions.create_local(name, options)
 
+    def redeploy(self, name: str) -> None:
+        """Have the code of a function that was made from a directory run as it is now.
+
+        Raises SetupError when it cannot.
+        """
+        self._functions.redeploy_local(name)
+
     def __contains__(self, name: str) -> bool:
         """Whether there is a function of this name."""
         return name in self._functions.registry.functions
