@@ -71,6 +71,11 @@ def build_parser() -> argparse.ArgumentParser:
         help="serve the function on a Function URL too, and print it (default: buffered)",
     )
     start.add_argument(
+        "--config",
+        metavar="FILE",
+        help="serve the functions of a rapid_mock.toml, or of a SAM or CloudFormation template",
+    )
+    start.add_argument(
         "--watch",
         action="store_true",
         help="when the code or an extension changes, the next invocation runs it",

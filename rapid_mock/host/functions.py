@@ -83,12 +83,19 @@ class Functions:
         self._open(name, options)
         self._settle(function.latest, of_version(definition, function.latest))
 
-    def redeploy_local(self, name: str) -> None:
+    async def redeploy(self, name: str) -> None:
         """Have a directory's code as it is now run; raises SetupError for what cannot be."""
-        definition = define_function(name, self._deployed[name].options, self._package)
         latest = self.registry.find(name).latest
-        self._serve(latest, of_version(definition, latest))
+        made = await self._made(latest)
+        if isinstance(made, Failure):
+            raise SetupError(made.reason)
+        self._serve(latest, made)
         self.tidy()
+
+    async def settled(self) -> None:
+        """Wait until everything that was asked for is deployed."""
+        while self._tasks:
+            await asyncio.gather(*self._tasks)
 
     # --- Through the API --------------------------------------------------------------------
 
@@ -229,12 +236,14 @@ class Functions:
         self._deployed[name] = Deployed(fleet, share, options)
 
     async def _deploy(self, version: Version) -> None:
+        self._settle(version, await self._made(version))
+
+    async def _made(self, version: Version) -> FunctionDefinition | Failure:
         deployed = self._deployed[version.name]
         layers = self.layers.codes(version.settings.get("Layers", ()))
-        made = await in_thread(
+        return await in_thread(
             self._one_at_a_time, version, deployed.options, layers, self.store, self._package
         )
-        self._settle(version, made)
 
     def _settle(self, version: Version, made: FunctionDefinition | Failure) -> None:
         failure = made if isinstance(made, Failure) else None

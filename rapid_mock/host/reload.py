@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
@@ -34,7 +34,7 @@ class Reload:
         self,
         functions: Mapping[str, Sequence[Path]],
         *,
-        redeploy: Callable[[str], None],
+        redeploy: Callable[[str], Awaitable[None]],
         console: Console,
     ) -> None:
         self._functions = {
@@ -47,9 +47,9 @@ class Reload:
         """Until `stop` is set."""
         watched = {path for paths in self._functions.values() for path in paths}
         async for changed in changes(sorted(watched), stop):
-            self.changed(changed)
+            await self.changed(changed)
 
-    def changed(self, paths: Iterable[Path]) -> None:
+    async def changed(self, paths: Iterable[Path]) -> None:
         """Some files have changed: reload whose they are, unless one of them cannot be code."""
         began, files = time.monotonic(), sorted(paths)
         concerned = [
@@ -65,14 +65,14 @@ class Reload:
         for path in files:
             _forget_compiled(path)
         for name in concerned:
-            self._reload(name, files, began)
+            await self._reload(name, files, began)
 
-    def _reload(self, name: str, files: Sequence[Path], began: float) -> None:
+    async def _reload(self, name: str, files: Sequence[Path], began: float) -> None:
         what = ", ".join(path.name for path in files[:SHOWN_FILES])
         if len(files) > SHOWN_FILES:
             what += f" and {len(files) - SHOWN_FILES} more"
         try:
-            self._redeploy(name)
+            await self._redeploy(name)
         except SetupError as error:
             self._console.explain(
                 f"{what} changed, but function {name} cannot be reloaded: {error}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 from pathlib import Path
 
@@ -23,7 +24,7 @@ class Reloading:
             console=Console(self.log),
         )
 
-    def redeploy(self, name: str) -> None:
+    async def redeploy(self, name: str) -> None:
         if (self.one / "gone").exists():
             raise SetupError("there is no directory two")
         self.reloaded.append(name)
@@ -32,7 +33,7 @@ class Reloading:
         path = home / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(source)
-        self.reload.changed({path})
+        asyncio.run(self.reload.changed({path}))
         return path
 
     @property
@@ -74,7 +75,7 @@ def test_a_function_that_cannot_be_reloaded_says_why(reloading: Reloading) -> No
 
 def test_many_files_are_counted(reloading: Reloading) -> None:
     """Three names, and how many more."""
-    reloading.reload.changed({reloading.two / f"{n}.txt" for n in range(5)})
+    asyncio.run(reloading.reload.changed({reloading.two / f"{n}.txt" for n in range(5)}))
     assert "0.txt, 1.txt, 2.txt and 2 more changed: the next invocation of b" in reloading.told
 
 
