@@ -71,6 +71,13 @@ def build_parser() -> argparse.ArgumentParser:
         help="serve the function on a Function URL too, and print it (default: buffered)",
     )
     start.add_argument(
+        "--time-scale",
+        type=float,
+        default=1.0,
+        metavar="N",
+        help="the minutes between the attempts at an event pass N times as fast",
+    )
+    start.add_argument(
         "--config",
         metavar="FILE",
         help="serve the functions of a rapid_mock.toml, or of a SAM or CloudFormation template",

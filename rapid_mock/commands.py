@@ -110,6 +110,7 @@ async def _serve(arguments: argparse.Namespace, options: FunctionOptions) -> int
         options=options,
         throttle_streams=arguments.throttle_streams,
         idle_seconds=arguments.idle_timeout,
+        time_scale=arguments.time_scale,
     )
     stop = asyncio.Event()
     _stop_on_signals(stop)

@@ -14,7 +14,7 @@ import asyncio
 import json
 import threading
 import uuid
-from collections.abc import Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from concurrent.futures import Future
 from pathlib import Path
 from types import TracebackType
@@ -37,6 +37,8 @@ if TYPE_CHECKING:
     from rapid_mock.lifecycle.effects import Report
 
 
+Destination = str | Callable[[Any], object]
+"""Where records of asynchronous invocations go; see `Function.handle_events`."""
 ATTACH_SECONDS = 30.0
 """How long the extensions of a function may take until a runtime can be attached to it."""
 
@@ -85,6 +87,38 @@ class Function:
         )
         return self._local.invoke(request)
 
+    def invoke_async(self, event: object = None) -> str:
+        """Invoke with an event that is queued, tried up to three times; returns its request id.
+
+        Raises ServiceError when the service refuses it.
+        """
+        payload = event if isinstance(event, bytes) else json.dumps(event or {}).encode()
+        request = InvokeRequest(
+            str(uuid.uuid4()),
+            self.name,
+            payload,
+            invocation_type=contract.INVOCATION_EVENT,
+            trace_id=new_trace_header(),
+        )
+        return self._local.accept(request)
+
+    def handle_events(
+        self,
+        *,
+        on_success: Destination | None = None,
+        on_failure: Destination | None = None,
+        retries: int = 2,
+        max_age: int = 21600,
+    ) -> None:
+        """Say what becomes of asynchronous invocations; ages in seconds.
+
+        A destination is the ARN of another function, `http://...`, `file:///...`, or a callable,
+        which is called with the invocation record in a thread. Raises ServiceError.
+        """
+        body = {"MaximumRetryAttempts": retries, "MaximumEventAgeInSeconds": max_age}
+        targets = {"OnSuccess": on_success, "OnFailure": on_failure}
+        self._local.handle_events(self.name, body, targets)
+
     def create_url(self, *, stream: bool = False) -> str:
         """Serve the function on a Function URL, for anybody on this machine; returns the URL.
 
@@ -98,8 +132,9 @@ class LocalLambda:
     """A local Lambda service on loopback: real processes, the Invoke API, boto3 clients.
 
     `port` 0 takes a free one; `log_stream` gets platform lines and function output (default:
-    stderr); `trace` is told every step of every environment. Use it as a context manager: leaving
-    runs the real shutdown phase.
+    stderr); `time_scale` makes the minutes between the attempts at an event so many times shorter;
+    `trace` is told every step of every environment. Use it as a context manager: leaving runs the
+    real shutdown phase.
     """
 
     def __init__(
@@ -109,8 +144,10 @@ class LocalLambda:
         port: int = 0,
         log_stream: Stream | None = None,
         trace: Trace | None = None,
+        time_scale: float = 1,
     ) -> None:
         self._host, self._port = host, port
+        self._time_scale = time_scale
         self._trace = trace
         self._console = Console(log_stream)
         self._loop = asyncio.new_event_loop()
@@ -237,6 +274,32 @@ class LocalLambda:
         self._loop.call_soon_threadsafe(service.invoke, request, answered, reports.append)
         return _result(outcome.result(), reports[0])
 
+    def accept(self, request: InvokeRequest) -> str:
+        """Accept an event; `Function.invoke_async` is the comfortable form."""
+        accepted: Future[InvokeAnswer] = Future()
+
+        def answered(answer: InvokeAnswer | ServiceError) -> None:
+            if isinstance(answer, ServiceError):
+                accepted.set_exception(answer)
+            else:
+                accepted.set_result(answer)
+
+        self._loop.call_soon_threadsafe(self._running.invoke, request, answered)
+        return accepted.result().request_id
+
+    def handle_events(
+        self, name: str, body: Mapping[str, int], targets: Mapping[str, Destination | None]
+    ) -> None:
+        """Configure events by name; `Function.handle_events` is the comfortable form."""
+        service = self._running
+        named = {m: {"Destination": t} for m, t in targets.items() if isinstance(t, str)}
+        callables = {m: t for m, t in targets.items() if t is not None and not isinstance(t, str)}
+
+        async def configure() -> None:
+            service.handle_events(name, {**body, "DestinationConfig": named}, callables)
+
+        self._call(configure())
+
     def create_url(self, name: str, *, stream: bool = False) -> str:
         """Serve a function by name; `Function.create_url` is the comfortable form."""
         service, mode = self._running, RESPONSE_STREAM if stream else BUFFERED
@@ -258,7 +321,7 @@ class LocalLambda:
         return self._service
 
     async def _start(self) -> str:
-        self._service = LambdaService(self._console, trace=self._trace)
+        self._service = LambdaService(self._console, trace=self._trace, time_scale=self._time_scale)
         return await self._service.listen(self._host, self._port)
 
     def _call(self, work: Coroutine[Any, Any, Any]) -> Any:

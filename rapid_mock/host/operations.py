@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from rapid_mock.host.concurrency import ConcurrencyOperations
 from rapid_mock.host.control import FunctionOperations
+from rapid_mock.host.event_invoke import EventInvokeOperations
 from rapid_mock.host.function_urls import FunctionUrls
 from rapid_mock.host.layers import LayerOperations
 from rapid_mock.http.control_api import Operation
@@ -60,6 +61,18 @@ def url_operations(of: FunctionUrls) -> list[Operation]:
         Operation("UpdateFunctionUrlConfig", "PUT", url, 200, of.update_url),
         Operation("DeleteFunctionUrlConfig", "DELETE", url, 204, of.delete_url),
         Operation("ListFunctionUrlConfigs", "GET", urls, 200, of.list_urls),
+    ]
+
+
+def event_invoke_operations(of: EventInvokeOperations) -> list[Operation]:
+    """Retries, age and destinations of asynchronous invocations."""
+    config = "/2019-09-25/functions/{function_name}/event-invoke-config"
+    return [
+        Operation("PutFunctionEventInvokeConfig", "PUT", config, 200, of.put_config),
+        Operation("UpdateFunctionEventInvokeConfig", "POST", config, 200, of.update_config),
+        Operation("GetFunctionEventInvokeConfig", "GET", config, 200, of.get_config),
+        Operation("DeleteFunctionEventInvokeConfig", "DELETE", config, 204, of.delete_config),
+        Operation("ListFunctionEventInvokeConfigs", "GET", f"{config}/list", 200, of.list_configs),
     ]
 
 

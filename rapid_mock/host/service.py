@@ -9,13 +9,15 @@ from lambda_runtime import contract
 from rapid_mock.console import Console
 from rapid_mock.errors import InvalidParameterValue, RequestTooLarge, ServiceError, SetupError
 from rapid_mock.functions import FunctionOptions
-from rapid_mock.host.async_events import EventDelivery
+from rapid_mock.host.async_events import EventDelivery, Handling, ScaledClock
 from rapid_mock.host.clock import Cancellable, Clock, SystemClock
 from rapid_mock.host.concurrency import ConcurrencyOperations
 from rapid_mock.host.control import FunctionOperations
 from rapid_mock.host.deployment import provisioned
+from rapid_mock.host.destinations import Destinations
 from rapid_mock.host.downloads import CODE_PATH, Downloads
 from rapid_mock.host.environments import FunctionDefinition, LocalEnvironment, open_environment
+from rapid_mock.host.event_invoke import EventInvokeOperations
 from rapid_mock.host.fleet import Fleet, Pending
 from rapid_mock.host.function_urls import FunctionUrls
 from rapid_mock.host.functions import Functions
@@ -23,6 +25,7 @@ from rapid_mock.host.layers import LayerOperations
 from rapid_mock.host.mounts import name_opt
 from rapid_mock.host.operations import (
     concurrency_operations,
+    event_invoke_operations,
     function_operations,
     layer_operations,
     url_operations,
@@ -36,8 +39,9 @@ from rapid_mock.http.server import HttpServer
 from rapid_mock.lifecycle.effects import Report
 from rapid_mock.lifecycle.events import Invocation
 from rapid_mock.service.calls import Body, Call
+from rapid_mock.service.event_invoke import EventInvokeConfigs
 from rapid_mock.service.function_urls import AUTH_NONE
-from rapid_mock.service.names import LOCAL_PLACE
+from rapid_mock.service.names import LATEST, LOCAL_PLACE
 from rapid_mock.service.requests import ChunkTaker, InvokeAnswer, InvokeRequest, OnAnswer
 from rapid_mock.trace import Trace
 
@@ -52,6 +56,7 @@ class LambdaService:
     interpreter, the command of foreign runtimes, extensions, credentials, freezing.
     `throttle_streams` gives streamed responses the bandwidth that Lambda gives them.
     `idle_seconds`: how long an environment may be unused; it ends within twice that time.
+    `time_scale`: how much faster than life the waits between attempts at an event pass.
     `trace` is told every step of every environment.
     """
 
@@ -63,6 +68,7 @@ class LambdaService:
         options: FunctionOptions | None = None,
         throttle_streams: bool = False,
         idle_seconds: float = IDLE_SECONDS,
+        time_scale: float = 1,
         trace: Trace | None = None,
     ) -> None:
         _prime_allocator()
@@ -78,15 +84,26 @@ class LambdaService:
             self._open,
             on_deployed=self._warn_of_opt,
         )
-        self._events = EventDelivery(self.invoke, self._clock, console)
-        self._urls = FunctionUrls(self._functions, self, lambda: self._clock.now().wall)
-        self._functions.on_deleted = self._urls.forget
+        self._event_configs = EventInvokeConfigs()
+        self._destinations = Destinations(self.invoke, console)
+        self._events = EventDelivery(
+            self.invoke,
+            self._handling,
+            self._destinations.send,
+            self._clock if time_scale == 1 else ScaledClock(self._clock, time_scale),
+            console,
+        )
+        self._urls = FunctionUrls(self._functions, self, self._wall)
+        self._functions.on_deleted = self._forget
         self._downloads = Downloads(self._functions.store)
         self._all_operations = [
             *function_operations(FunctionOperations(self._functions, self._downloads)),
             *concurrency_operations(ConcurrencyOperations(self._functions)),
             *layer_operations(LayerOperations(self._functions, self._downloads)),
             *url_operations(self._urls),
+            *event_invoke_operations(
+                EventInvokeOperations(self._functions, self._event_configs, self._wall)
+            ),
         ]
         self._operations = {each.name: each for each in self._all_operations}
         self._server: HttpServer | None = None
@@ -103,6 +120,22 @@ class LambdaService:
         Raises SetupError when it cannot.
         """
         await self._functions.redeploy(name)
+
+    def handle_events(
+        self, name: str, body: Mapping[str, Any], callables: Mapping[str, Callable[[Any], object]]
+    ) -> None:
+        """Configure the asynchronous invocations of a function; raises ServiceError.
+
+        `body` is that of PutFunctionEventInvokeConfig; `callables` are destinations by member.
+        """
+        named = {
+            member: {"Destination": self._destinations.name_of(function)}
+            for member, function in callables.items()
+        }
+        targets = {**body.get("DestinationConfig", {}), **named}
+        self._operations["PutFunctionEventInvokeConfig"].answer(
+            Call(params={"function_name": name}, body={**body, "DestinationConfig": targets})
+        )
 
     async def call(
         self,
@@ -194,6 +227,26 @@ class LambdaService:
         self._events.accept(request)
         return InvokeAnswer(request.request_id, b"", status=202)
 
+    def _handling(self, request: InvokeRequest) -> Handling:
+        """How the events of a function are handled, by the qualifier that was asked for."""
+        registry = self._functions.registry
+        name, qualifier = registry.parse(request.function_name, request.qualifier)
+        settings = registry.version(name, qualifier).settings
+        key = (name, None if qualifier == LATEST else qualifier)
+        return Handling(
+            self._event_configs.get(key),
+            registry.arn(name, qualifier or LATEST),
+            (settings.get("DeadLetterConfig") or {}).get("TargetArn"),
+            self._functions.deployed(name).share.reserved == 0,
+        )
+
+    def _wall(self) -> float:
+        return self._clock.now().wall
+
+    def _forget(self, name: str) -> None:
+        self._urls.forget(name)
+        self._event_configs.forget(name)
+
     def _opener(self, request: InvokeRequest) -> Callable[[str], ChunkTaker] | None:
         open_stream = request.open_stream
         if open_stream is None or not self._throttles_streams:
@@ -208,6 +261,7 @@ class LambdaService:
         """Run the shutdown phase of every environment, then stop listening."""
         self._events.close()
         await self._functions.shut_down()
+        await self._destinations.close()
         await self._close()
 
     async def kill(self) -> None:

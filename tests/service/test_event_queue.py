@@ -14,7 +14,7 @@ def test_waits_double_up_to_five_minutes() -> None:
     """The attempts of an event come after 1, 2, 4 ... and at most 300 seconds."""
     queue, one, now, waits = EventQueue(), event("a"), 0.0, []
     for _ in range(11):
-        assert queue.put_off(one, now)
+        assert queue.put_off(one, now) is None
         assert queue.deadline is not None
         waits.append(queue.deadline - now)
         now = queue.deadline
@@ -26,9 +26,31 @@ def test_waits_double_up_to_five_minutes() -> None:
 def test_an_event_is_given_up_after_six_hours() -> None:
     """An event whose next attempt would come after six hours is not kept."""
     queue = EventQueue()
-    assert queue.put_off(event("a"), 6 * 3600 - 1)
-    assert not queue.put_off(event("b"), 6 * 3600 - 0.5)
+    assert queue.put_off(event("a"), 6 * 3600 - 1) is None
+    assert queue.put_off(event("b"), 6 * 3600 - 0.5) == "EventAgeExceeded"
     assert len(queue) == 1
+
+
+def test_a_failed_event_is_tried_after_one_and_two_minutes() -> None:
+    """Two retries; then it is exhausted."""
+    queue, one = EventQueue(), event("a")
+    waits = []
+    for now in (0.0, 60.0):
+        assert queue.failed(one, now) is None
+        assert queue.deadline is not None
+        waits.append(queue.deadline - now)
+        assert queue.due(queue.deadline) == [one]
+    assert waits == [60, 120]
+    assert (queue.failed(one, 180.0), one.attempts) == ("RetriesExhausted", 3)
+
+
+def test_the_age_is_looked_at_in_advance() -> None:
+    """An event that would be too old at its retry ends at once; being throttled is no attempt."""
+    queue, one = EventQueue(), event("a")
+    one.max_age = 60.0
+    assert queue.put_off(one, 0.5) is None
+    queue.due(9.0)
+    assert (queue.failed(one, 1.0), one.attempts) == ("EventAgeExceeded", 1)
 
 
 def test_the_oldest_attempt_comes_first() -> None:
