@@ -45,6 +45,7 @@ class QueueWorld:
         self.running: dict[int, tuple[Message, ...]] = {}
         self.processed: list[str] = []
         self.batches: list[list[str]] = []
+        self.lapsed: set[Message] = set()  # visible again while a function had them
         self._is_stopped = False
         self.poller = QueuePoller(settings, lambda record: record != "unwanted")
         self.carry_out(self.poller.start(0.0))
@@ -64,6 +65,7 @@ class QueueWorld:
         del self.receives[number]
         found = self._visible(order.most)
         hidden = order.visibility_timeout or self.settings.visibility_timeout
+        self.lapsed |= self._at_work() & {one.message for one in found}
         for one in found:
             one.visible_at = self.now + hidden
             one.receives += 1
@@ -139,7 +141,7 @@ class QueueWorld:
         assert 1 <= len(names) <= self.settings.batching.size
         size = sum(message.size for message in order.messages)
         assert len(names) == 1 or size < SIX_MEBIBYTES
-        at_work = {message for messages in self.running.values() for message in messages}
+        at_work = self._at_work() - self.lapsed
         assert not at_work & set(order.messages), "handed over twice at once"
         groups = {message.group for message in order.messages} - {None}
         assert not groups & {message.group for message in at_work}, "a group twice at once"
@@ -148,11 +150,14 @@ class QueueWorld:
         self.running[order.batch] = order.messages
         self.batches.append(names)
 
+    def _at_work(self) -> set[Message]:
+        return {message for messages in self.running.values() for message in messages}
+
     def _delete(self, messages: tuple[Message, ...]) -> None:
         for message in messages:
             stored = self.stored[message.message_id]
             assert stored.is_processed or not stored.is_wanted, "deleted without being processed"
-            assert not stored.is_deleted
+            assert not stored.is_deleted or message in self.lapsed
             stored.is_deleted = True
 
     def _end(self, place: int) -> tuple[tuple[Message, ...], int]:
