@@ -176,6 +176,7 @@ def _define(
         concurrency=arguments.concurrency,
         max_concurrency=arguments.max_concurrency,
         credentials=_credentials(arguments),
+        snapstart=arguments.snapstart,
         isolation=arguments.isolation,
         ephemeral_storage=arguments.ephemeral_storage,
         freeze=arguments.command == "start" and arguments.freeze,

@@ -157,6 +157,7 @@ class LocalLambda:
         concurrency: int = 10,
         max_concurrency: int | None = None,
         credentials: Mapping[str, str] | None = None,
+        snapstart: bool = False,
         isolation: str = "none",
         ephemeral_storage: int = contract.DEFAULT_EPHEMERAL_STORAGE_MB,
         freeze: bool = False,
@@ -169,7 +170,8 @@ class LocalLambda:
         `extensions` are executables or directories of them; `log_format` is `text` or `json`;
         `concurrency` the most environments at once; `max_concurrency` makes them environments of
         Lambda Managed Instances, with that many invocations at once in each (and `json` logs
-        unless said otherwise); `credentials` by variable name (None: dummies); `isolation`
+        unless said otherwise); `credentials` by variable name (None: dummies); with
+        `snapstart` init ends at a snapshot, from which the first invocation restores; `isolation`
         `namespace` gives the processes Lambda's /var/task, /opt and a /tmp of `ephemeral_storage`
         MB (Linux), layers being known by their extensions; `freeze` stops
         all its processes between invocations, as Lambda does; with `attach` you start the runtime,
@@ -195,6 +197,7 @@ class LocalLambda:
             concurrency=concurrency,
             max_concurrency=max_concurrency,
             credentials=credentials,
+            snapstart=snapstart,
             isolation=isolation,
             ephemeral_storage=ephemeral_storage,
             freeze=freeze,

@@ -69,8 +69,9 @@ class LambdaService:
             room=definition.settings.max_concurrency or 1,
         )
         self._functions[name] = (definition, fleet)
-        if definition.settings.max_concurrency is not None or definition.on_attach is not None:
-            fleet.prepare()  # managed instances, and who attaches, come before any invocation
+        is_managed = definition.settings.max_concurrency is not None
+        if is_managed or definition.is_restored or definition.on_attach is not None:
+            fleet.prepare()  # these are there before any invocation
 
     async def listen(
         self, host: str, port: int, *, allowed_hosts: frozenset[str] = frozenset()

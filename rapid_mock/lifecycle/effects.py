@@ -38,6 +38,11 @@ class Refused:
 
 
 @dataclass(slots=True)
+class Restored:
+    """The answer to `restore/next`: the environment is being restored."""
+
+
+@dataclass(slots=True)
 class InvocationDelivered:
     """The answer to `next`; `deadline_ms` is epoch milliseconds, `invocation_id` its own id."""
 
@@ -91,6 +96,7 @@ class SubscriptionRefused:
 Message = (
     Accepted
     | Refused
+    | Restored
     | InvocationDelivered
     | RegistrationAccepted
     | InvokeEvent
@@ -128,7 +134,10 @@ class Span:
 
 @dataclass(slots=True)
 class Report:
-    """The REPORT of one invocation: ms and MB; `init_ms` only on a cold start."""
+    """The REPORT of one invocation: ms and MB.
+
+    `init_ms` only on a cold start, `restore_ms` on the first invocation after a restore.
+    """
 
     request_id: str
     status: str
@@ -138,6 +147,7 @@ class Report:
     max_memory_mb: int
     init_ms: float | None = None
     error_type: str | None = None
+    restore_ms: float | None = None
 
 
 # --- Effects --------------------------------------------------------------------------------
