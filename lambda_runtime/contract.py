@@ -58,6 +58,7 @@ INVOKE = Operation("POST", "/2015-03-31/functions/{function_name}/invocations", 
 INVOKE_WITH_RESPONSE_STREAM = Operation(
     "POST", "/2021-11-15/functions/{function_name}/response-streaming-invocations", 200
 )
+INVOKE_ASYNC = Operation("POST", "/2014-11-13/functions/{function_name}/invoke-async", 202)
 
 # --- Headers: Runtime API -------------------------------------------------------------------
 

@@ -17,11 +17,10 @@ from lambda_runtime import contract
 from rapid_mock.console import Console
 from rapid_mock.errors import ServiceError, SetupError
 from rapid_mock.event_command import print_event
-from rapid_mock.functions import FunctionOptions, define_function
+from rapid_mock.functions import FunctionOptions
 from rapid_mock.host.attach import variables_to_set
-from rapid_mock.host.environments import FunctionDefinition
 from rapid_mock.host.isolation import host_credentials
-from rapid_mock.host.launch import Launch, RuntimePackage, image_extensions
+from rapid_mock.host.launch import Launch, image_extensions
 from rapid_mock.host.service import LambdaService
 from rapid_mock.service.requests import Flow, InvokeAnswer, InvokeRequest
 from rapid_mock.tracing import new_trace_header
@@ -33,22 +32,13 @@ STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 def invoke(arguments: argparse.Namespace) -> int:
     """`rapid-mock invoke`: one invocation; the response on stdout, everything else on stderr."""
     payload = read_event(arguments.event)
-    package = RuntimePackage()
-    try:
-        definition = _define(arguments, package)
-        return asyncio.run(_invoke_once(arguments, definition, payload))
-    finally:
-        package.close()
+    return asyncio.run(_invoke_once(arguments, _options(arguments), payload))
 
 
 def start(arguments: argparse.Namespace) -> int:
     """`rapid-mock start`: serve until Ctrl-C or SIGTERM, then run the shutdown phase."""
-    package = RuntimePackage()
-    try:
-        definition = _define(arguments, package, _Wanted().tell if arguments.attach else None)
-        return asyncio.run(_serve(arguments, definition))
-    finally:
-        package.close()
+    options = _options(arguments, _Wanted().tell if arguments.attach else None)
+    return asyncio.run(_serve(arguments, options))
 
 
 COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
@@ -78,15 +68,15 @@ def read_event(text: str) -> bytes:
 
 
 async def _invoke_once(
-    arguments: argparse.Namespace, definition: FunctionDefinition, payload: bytes
+    arguments: argparse.Namespace, options: FunctionOptions, payload: bytes
 ) -> int:
     console = Console(_Discarded() if arguments.tail else None)
     service = LambdaService(console)
-    service.create_function(definition)
+    await _create(service, arguments.name, options)
     stream = _Printed()
     request = InvokeRequest(
         str(uuid.uuid4()),
-        definition.settings.name,
+        arguments.name,
         payload,
         trace_id=new_trace_header(),
         client_context=_client_context(arguments.client_context),
@@ -110,10 +100,12 @@ async def _invoke_once(
     return EXIT_FUNCTION_ERROR if answer.function_error else EXIT_OK
 
 
-async def _serve(arguments: argparse.Namespace, definition: FunctionDefinition) -> int:
+async def _serve(arguments: argparse.Namespace, options: FunctionOptions) -> int:
+    """Without a handler, a command or an attached runtime the service has no function yet."""
     console = Console()
-    service = LambdaService(console, throttle_streams=arguments.throttle_streams)
-    service.create_function(definition)
+    service = LambdaService(console, options=options, throttle_streams=arguments.throttle_streams)
+    if options.handler or options.runtime is not None or options.on_attach is not None:
+        await _create(service, arguments.name, options)
     stop = asyncio.Event()
     _stop_on_signals(stop)
     url = await service.listen(
@@ -123,6 +115,14 @@ async def _serve(arguments: argparse.Namespace, definition: FunctionDefinition) 
     await stop.wait()
     await _end(service, stop)
     return EXIT_OK
+
+
+async def _create(service: LambdaService, name: str, options: FunctionOptions) -> None:
+    try:
+        service.create_function(name, options)
+    except SetupError:
+        await service.kill()
+        raise
 
 
 async def _first(
@@ -158,12 +158,10 @@ def _stop_on_signals(stop: asyncio.Event) -> None:
         loop.add_signal_handler(number, stop.set)
 
 
-def _define(
-    arguments: argparse.Namespace,
-    package: RuntimePackage,
-    on_attach: Callable[[Launch], None] | None = None,
-) -> FunctionDefinition:
-    options = FunctionOptions(
+def _options(
+    arguments: argparse.Namespace, on_attach: Callable[[Launch], None] | None = None
+) -> FunctionOptions:
+    return FunctionOptions(
         handler=arguments.handler,
         code=arguments.code,
         timeout=None if arguments.no_timeout else arguments.timeout,
@@ -183,7 +181,6 @@ def _define(
         on_attach=on_attach,
         runtime_api_port=arguments.port + 1 if on_attach and arguments.port else 0,
     )
-    return define_function(arguments.name, options, package)
 
 
 def _environment(pairs: list[str]) -> dict[str, str]:

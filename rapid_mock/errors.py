@@ -23,7 +23,7 @@ class ServiceError(RapidMockError):
     message_member = "Message"
     retry_after: int | None = None
 
-    def members(self) -> dict[str, str]:
+    def members(self) -> dict[str, str | None]:
         """The JSON members of the error body, in AWS's order."""
         return {"Type": self.fault, self.message_member: str(self)}
 
@@ -60,7 +60,7 @@ class ValidationFailed(RequestError):
         count = f"{len(violations)} validation error{'s' * (len(violations) > 1)} detected"
         super().__init__(f"{count}: {'; '.join(violations)}")
 
-    def members(self) -> dict[str, str]:
+    def members(self) -> dict[str, str | None]:
         return {"message": str(self)}
 
 
@@ -79,7 +79,7 @@ class InvalidSchedule(RequestError):
         super().__init__("Parameter ScheduleExpression is not valid.")
         self.reason = reason
 
-    def members(self) -> dict[str, str]:
+    def members(self) -> dict[str, str | None]:
         return {"message": str(self)}
 
 
@@ -109,5 +109,62 @@ class TooManyRequests(RequestError):
         super().__init__(message)
         self.reason = reason
 
-    def members(self) -> dict[str, str]:
+    def members(self) -> dict[str, str | None]:
         return {"Reason": self.reason, "Type": self.fault, "message": str(self)}
+
+
+class ResourceConflict(RequestError):
+    """Raised when the resource exists already, or its state allows no such call (409)."""
+
+    status = 409
+    type_name = "ResourceConflictException"
+
+
+class PreconditionFailed(RequestError):
+    """Raised when a RevisionId is not the latest (412)."""
+
+    status = 412
+    type_name = "PreconditionFailedException"
+
+
+class AccessDenied(RequestError):
+    """Raised for what belongs to somebody else, or for a call without authorization (403).
+
+    Without a text its body has the `Message` null, as AWS's has.
+    """
+
+    status = 403
+    type_name = "AccessDeniedException"
+
+    def members(self) -> dict[str, str | None]:
+        return {"Message": str(self) or None}
+
+
+class MissingAuthentication(AccessDenied):
+    """Raised when a call that changes something has no Authorization header (403)."""
+
+    type_name = "MissingAuthenticationTokenException"
+
+
+class EntityTooLarge(RequestError):
+    """Raised when a request, or the code in it, is too large to be uploaded (413)."""
+
+    status = 413
+    type_name = "RequestEntityTooLargeException"
+
+
+class ProvisionedConcurrencyConfigNotFound(RequestError):
+    """Raised when a version or an alias has no provisioned concurrency (404)."""
+
+    status = 404
+    type_name = "ProvisionedConcurrencyConfigNotFoundException"
+
+
+class SerializationFailed(RequestError):
+    """Raised when a request's JSON, or the type of a member in it, cannot be read (400)."""
+
+    type_name = "SerializationException"
+    message_member = "Message"
+
+    def members(self) -> dict[str, str | None]:
+        return {"Message": str(self)}

@@ -42,7 +42,7 @@ class FunctionOptions:
     runtime: Sequence[str] | None = None
     python: str | Path | None = None
     log_format: str | None = None
-    concurrency: int = 10
+    concurrency: int | None = 10
     max_concurrency: int | None = None
     credentials: Mapping[str, str] | None = field(default=None, repr=False)
     snapstart: bool = False
@@ -167,7 +167,7 @@ def _check(options: FunctionOptions) -> None:
 def _check_numbers(options: FunctionOptions) -> None:
     if options.timeout is not None and not options.timeout > 0:
         raise SetupError("the timeout must be more than 0 seconds")
-    if options.concurrency < 1:
+    if options.concurrency is not None and options.concurrency < 1:
         raise SetupError("the concurrency must be at least 1")
     if options.max_concurrency is not None and options.max_concurrency < 1:
         raise SetupError("the maximum concurrency of an environment must be at least 1")

@@ -24,9 +24,9 @@ from typing import TYPE_CHECKING, Any, Self
 from lambda_runtime import contract
 from rapid_mock.console import Console, Stream
 from rapid_mock.errors import ServiceError, SetupError
-from rapid_mock.functions import FunctionOptions, define_function
+from rapid_mock.functions import FunctionOptions
 from rapid_mock.host.attach import variables_to_set
-from rapid_mock.host.launch import Launch, RuntimePackage
+from rapid_mock.host.launch import Launch
 from rapid_mock.host.service import LambdaService
 from rapid_mock.service.requests import InvokeAnswer, InvokeRequest
 from rapid_mock.tracing import new_trace_header
@@ -114,7 +114,6 @@ class LocalLambda:
     ) -> None:
         self._host, self._port = host, port
         self._console = Console(log_stream)
-        self._package = RuntimePackage()
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="rapid-mock")
         self._service: LambdaService | None = None
@@ -139,7 +138,6 @@ class LocalLambda:
             self._call(self._running.shut_down())
         finally:
             self._stop_loop()
-            self._package.close()
 
     def create_function(  # noqa: PLR0913  a function has that many settings
         self,
@@ -170,11 +168,12 @@ class LocalLambda:
         `extensions` are executables or directories of them; `log_format` is `text` or `json`;
         `concurrency` the most environments at once; `max_concurrency` makes them environments of
         Lambda Managed Instances, with that many invocations at once in each (and `json` logs
-        unless said otherwise); `credentials` by variable name (None: dummies); with
-        `snapstart` init ends at a snapshot, from which the first invocation restores; `isolation`
-        `namespace` gives the processes Lambda's /var/task, /opt and a /tmp of `ephemeral_storage`
-        MB (Linux), layers being known by their extensions; `freeze` stops
-        all its processes between invocations, as Lambda does; with `attach` you start the runtime,
+        unless said otherwise); `credentials` by variable name (None: dummies).
+
+        `snapstart`: init ends at a snapshot, from which the first invocation restores.
+        `isolation`: with `namespace` (Linux) the processes have Lambda's /var/task, /opt (the
+        layers that extensions lie in) and a /tmp of `ephemeral_storage` MB. `freeze`: all
+        processes are stopped between invocations, as in Lambda. `attach`: you start the runtime,
         with `Function.variables` in its environment, and nothing times out.
         Raises SetupError for what cannot be, such as a missing directory or a taken name.
         """
@@ -203,11 +202,10 @@ class LocalLambda:
             freeze=freeze,
             on_attach=wanted if attach else None,
         )
-        definition = define_function(name, options, self._package)
         service = self._running
 
         async def create() -> None:
-            service.create_function(definition)
+            service.create_function(name, options)
 
         self._call(create())
         return Function(self, name, _variables(launches) if attach else None)

@@ -65,11 +65,11 @@ class FunctionDefinition:
 
     `runtime` says how its runtime starts (variables aside); `extensions` are executables;
     `environment` the user's variables; `credentials` by variable name, None for dummies;
-    `concurrency` the most environments at once; `init_timeout_seconds` bounds the init phase.
-    `mounts`: its processes have a file system of their own.
-    `is_frozen_when_idle`: its processes stand still between invocations.
+    `concurrency` the most environments at once, None for no limit of its own;
+    `init_timeout_seconds` bounds the init phase; `mounts`: its processes have a file system of
+    their own; `is_frozen_when_idle`: its processes stand still between invocations.
     With `on_attach` the user starts the runtime, and it is told how; `runtime_api_port` is a fixed
-    port for that, 0 a free one.
+    port for that, 0 a free one. `code_place`: where its code is kept as long as it may run.
     """
 
     settings: FunctionSettings
@@ -77,13 +77,14 @@ class FunctionDefinition:
     extensions: tuple[Path, ...] = ()
     environment: Mapping[str, str] = field(default_factory=dict, repr=False)
     credentials: Mapping[str, str] | None = field(default=None, repr=False)
-    concurrency: int = 10
+    concurrency: int | None = 10
     account: str = contract.DEFAULT_ACCOUNT_ID
     init_timeout_seconds: float = contract.INIT_TIMEOUT_SECONDS
     mounts: Mounts | None = None
     is_frozen_when_idle: bool = False
     on_attach: Callable[[Launch], None] | None = None
     runtime_api_port: int = 0
+    code_place: str = ""
 
     def launch(self, spawn: Spawn, access: Access) -> Launch:
         """How to start the runtime, or the extension of this name."""

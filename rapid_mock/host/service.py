@@ -2,83 +2,77 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 
 from lambda_runtime import contract
 from rapid_mock.console import Console
-from rapid_mock.errors import InvalidParameterValue, ResourceNotFound, ServiceError, SetupError
+from rapid_mock.errors import RequestTooLarge, ServiceError, SetupError
+from rapid_mock.functions import FunctionOptions
+from rapid_mock.host.async_events import EventDelivery
 from rapid_mock.host.clock import Clock, SystemClock
+from rapid_mock.host.control import CODE_PATH, FunctionOperations
+from rapid_mock.host.deployment import provisioned
 from rapid_mock.host.environments import FunctionDefinition, LocalEnvironment, open_environment
 from rapid_mock.host.fleet import Fleet, Pending
+from rapid_mock.host.functions import Functions
 from rapid_mock.host.mounts import name_opt
+from rapid_mock.host.operations import function_operations
 from rapid_mock.host.throttle import ThrottledTaker
 from rapid_mock.host.watchdog import Watchdog
+from rapid_mock.http.control_api import Download, add_control_api
 from rapid_mock.http.invoke_api import add_invoke_api
 from rapid_mock.http.router import Router
 from rapid_mock.http.server import HttpServer
 from rapid_mock.lifecycle.effects import Report
 from rapid_mock.lifecycle.events import Invocation
-from rapid_mock.service.names import LATEST, function_arn, parse_function_name
-from rapid_mock.service.requests import ChunkTaker, InvokeRequest, OnAnswer
+from rapid_mock.service.names import LOCAL_PLACE
+from rapid_mock.service.requests import ChunkTaker, InvokeAnswer, InvokeRequest, OnAnswer
 
 
 class LambdaService:
     """Every function of one local Lambda; make it inside the running event loop.
 
+    `options` are those of functions made through the API, as far as the API cannot say them: the
+    interpreter, the command of foreign runtimes, extensions, credentials, freezing.
     `throttle_streams` gives streamed responses the bandwidth that Lambda gives them.
     """
 
     def __init__(
-        self, console: Console, clock: Clock | None = None, *, throttle_streams: bool = False
+        self,
+        console: Console,
+        clock: Clock | None = None,
+        *,
+        options: FunctionOptions | None = None,
+        throttle_streams: bool = False,
     ) -> None:
         _prime_allocator()
         self._console = console
         self._throttles_streams = throttle_streams
         self._clock = clock or SystemClock()
         self._watchdog = Watchdog()
-        self._functions: dict[str, tuple[FunctionDefinition, Fleet]] = {}
+        self._functions = Functions(
+            LOCAL_PLACE,
+            options or FunctionOptions(),
+            self._clock,
+            self._open,
+            on_deployed=self._warn_of_opt,
+        )
+        self._events = EventDelivery(self.invoke, self._clock, console)
         self._server: HttpServer | None = None
 
-    def create_function(self, definition: FunctionDefinition) -> None:
-        """Make a function invocable; raises SetupError when its name is taken."""
-        name = definition.settings.name
-        if name in self._functions:
-            raise SetupError(f"function {name} exists already")
-        if definition.mounts is None:
-            for launcher in name_opt(definition.launchers()):
-                self._console.explain(
-                    f"{launcher.name} names /opt, which is this machine's own: "
-                    "its layer lies there with --isolation namespace"
-                )
-
-        async def open_one(fleet: Fleet) -> LocalEnvironment:
-            return await open_environment(
-                definition,
-                observer=fleet,
-                clock=self._clock,
-                console=self._console,
-                watchdog=self._watchdog,
-            )
-
-        fleet = Fleet(
-            version=definition.settings.version,
-            limit=definition.concurrency,
-            clock=self._clock,
-            open_environment=open_one,
-            room=definition.settings.max_concurrency or 1,
-        )
-        self._functions[name] = (definition, fleet)
-        is_managed = definition.settings.max_concurrency is not None
-        if is_managed or definition.is_restored or definition.on_attach is not None:
-            fleet.prepare()  # these are there before any invocation
+    def create_function(self, name: str, options: FunctionOptions) -> None:
+        """Make a function invocable; raises SetupError when it cannot be, or its name is taken."""
+        self._functions.create_local(name, options)
 
     async def listen(
         self, host: str, port: int, *, allowed_hosts: frozenset[str] = frozenset()
     ) -> str:
-        """Serve the Invoke API; returns its URL. Raises SetupError when the port is in use."""
+        """Serve the Lambda API; returns its URL. Raises SetupError when the port is in use."""
         router = Router()
         add_invoke_api(router, self)
+        operations = FunctionOperations(self._functions)
+        add_control_api(router, function_operations(operations))
+        router.add("GET", CODE_PATH, Download(operations.download))
         self._server = HttpServer(router, allowed_hosts=allowed_hosts)
         try:
             await self._server.start(host, port)
@@ -96,7 +90,10 @@ class LambdaService:
     ) -> None:
         """Invoke a function; `on_answer` gets the answer or a ServiceError, at once or later."""
         try:
-            fleet, arn = self._resolve(request)
+            fleet, pool, arn = self._functions.resolve(request.function_name, request.qualifier)
+            if request.invocation_type != contract.INVOCATION_REQUEST_RESPONSE:
+                on_answer(self._accept(request))
+                return
         except ServiceError as refusal:
             on_answer(refusal)
             return
@@ -110,9 +107,21 @@ class LambdaService:
             tenant_id=request.tenant_id,
         )
         pending = Pending(
-            invocation, on_answer, request.wait_for_report, on_report, self._opener(request)
+            invocation, pool, on_answer, request.wait_for_report, on_report, self._opener(request)
         )
         fleet.invoke(pending)
+
+    def _accept(self, request: InvokeRequest) -> InvokeAnswer:
+        """Take an event, or find nothing to refuse in a dry run; raises RequestTooLarge."""
+        if request.invocation_type == contract.INVOCATION_DRY_RUN:
+            return InvokeAnswer(request.request_id, b"", status=204)
+        if len(request.payload) > contract.MAX_ASYNC_REQUEST_BYTES:
+            raise RequestTooLarge(
+                f"Request must be smaller than {contract.MAX_ASYNC_REQUEST_BYTES} bytes for the "
+                "InvokeFunction operation"
+            )
+        self._events.accept(request)
+        return InvokeAnswer(request.request_id, b"", status=202)
 
     def _opener(self, request: InvokeRequest) -> Callable[[str], ChunkTaker] | None:
         open_stream = request.open_stream
@@ -122,41 +131,39 @@ class LambdaService:
 
     async def shut_down(self) -> None:
         """Run the shutdown phase of every environment, then stop listening."""
-        await asyncio.gather(*(fleet.shut_down() for _, fleet in self._functions.values()))
+        self._events.close()
+        await self._functions.shut_down()
         await self._close()
 
     async def kill(self) -> None:
         """End everything now, without a shutdown phase."""
-        await asyncio.gather(*(fleet.kill() for _, fleet in self._functions.values()))
+        await self._functions.kill()
         await self._close()
 
     async def _close(self) -> None:
         if self._server is not None:
             await self._server.close()
+        await self._functions.close()
         self._watchdog.close()
 
-    def _resolve(self, request: InvokeRequest) -> tuple[Fleet, str]:
-        if request.invocation_type != contract.INVOCATION_REQUEST_RESPONSE:
-            raise InvalidParameterValue(
-                f"InvocationType {request.invocation_type} is not available yet"
-            )
-        region = self._region()
-        name, qualifier = parse_function_name(
-            request.function_name, request.qualifier, region=region
-        )
-        found = self._functions.get(name)
-        if found is None or qualifier not in (None, LATEST):
-            account = found[0].account if found else contract.DEFAULT_ACCOUNT_ID
-            arn = function_arn(name, qualifier or LATEST, region=region, account=account)
-            raise ResourceNotFound(f"Function not found: {arn}")
-        definition, fleet = found
-        arn = function_arn(name, qualifier, region=region, account=definition.account)
-        return fleet, arn
+    def _warn_of_opt(self, definition: FunctionDefinition) -> None:
+        if definition.mounts is None:
+            for launcher in name_opt(definition.launchers()):
+                self._console.explain(
+                    f"{launcher.name} names /opt, which is this machine's own: "
+                    "its layer lies there with --isolation namespace"
+                )
 
-    def _region(self) -> str:
-        for definition, _ in self._functions.values():
-            return definition.settings.region
-        return contract.DEFAULT_REGION
+    async def _open(
+        self, fleet: Fleet, definition: FunctionDefinition, is_provisioned: bool
+    ) -> LocalEnvironment:
+        return await open_environment(
+            provisioned(definition) if is_provisioned else definition,
+            observer=fleet,
+            clock=self._clock,
+            console=self._console,
+            watchdog=self._watchdog,
+        )
 
 
 def _prime_allocator() -> None:

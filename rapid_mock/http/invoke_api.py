@@ -1,6 +1,6 @@
-"""`Invoke` of the Lambda API, buffered and streamed: a request in, its answer back.
+"""`Invoke` of the Lambda API, buffered, streamed and asynchronous: a request in, its answer back.
 
-Source: Lambda API reference, "Invoke" and "InvokeWithResponseStream".
+Source: Lambda API reference, "Invoke", "InvokeWithResponseStream" and "InvokeAsync".
 """
 
 from __future__ import annotations
@@ -14,7 +14,14 @@ from lambda_runtime import contract
 from rapid_mock.errors import RequestTooLarge, ServiceError
 from rapid_mock.http.exchange import Exchange
 from rapid_mock.http.header_text import encode_header
-from rapid_mock.http.invoke_request import read_invoke_request, refuse_invoke, request_id_of
+from rapid_mock.http.invoke_request import (
+    INVOCATION_TYPES,
+    STREAM_INVOCATION_TYPES,
+    answer_without_payload,
+    read_invoke_request,
+    refuse_invoke,
+    request_id_of,
+)
 from rapid_mock.http.invoke_stream import StreamedAnswer
 from rapid_mock.http.router import Router
 from rapid_mock.service.requests import InvokeAnswer, InvokeRequest, OnAnswer
@@ -27,13 +34,14 @@ class Invoker(Protocol):
 
 
 def add_invoke_api(router: Router, service: Invoker) -> None:
-    """Serve `Invoke` and `InvokeWithResponseStream`."""
+    """Serve `Invoke`, `InvokeWithResponseStream`, and `InvokeAsync` of old clients."""
+    streamed = _Invoke(
+        service, "InvokeWithResponseStream", _streamed, types=STREAM_INVOCATION_TYPES
+    )
     for operation, endpoint in (
         (contract.INVOKE, _Invoke(service, "InvokeFunction", _buffered)),
-        (
-            contract.INVOKE_WITH_RESPONSE_STREAM,
-            _Invoke(service, "InvokeWithResponseStream", _streamed),
-        ),
+        (contract.INVOKE_WITH_RESPONSE_STREAM, streamed),
+        (contract.INVOKE_ASYNC, _Invoke(service, "InvokeAsync", _asynchronous)),
     ):
         router.add(operation.method, operation.path, endpoint)
 
@@ -48,7 +56,9 @@ class _Invoke:
         service: Invoker,
         operation: str,
         answering: Callable[[Exchange, InvokeRequest], OnAnswer],
+        types: tuple[str, ...] = INVOCATION_TYPES,
     ) -> None:
+        self._types = types
         self._service = service
         self._operation = operation
         self._answering = answering
@@ -59,7 +69,7 @@ class _Invoke:
     def complete(self, exchange: Exchange, body: bytes, _trailers: list[tuple[str, str]]) -> None:
         request_id = request_id_of(exchange.request)
         try:
-            request = read_invoke_request(exchange.request, request_id, body)
+            request = read_invoke_request(exchange.request, request_id, body, self._types)
         except ServiceError as refusal:
             refuse_invoke(exchange, request_id, refusal)
         else:
@@ -86,11 +96,27 @@ def _streamed(exchange: Exchange, request: InvokeRequest) -> OnAnswer:
     return answer.answered
 
 
+def _asynchronous(exchange: Exchange, request: InvokeRequest) -> OnAnswer:
+    request.invocation_type = contract.INVOCATION_EVENT
+    return partial(_answer_async, exchange, request)
+
+
+def _answer_async(
+    exchange: Exchange, request: InvokeRequest, answer: InvokeAnswer | ServiceError
+) -> None:
+    if not isinstance(answer, ServiceError):
+        answer.payload = b'{"Status":%d}' % answer.status
+    _answer(exchange, request, answer)
+
+
 def _answer(
     exchange: Exchange, request: InvokeRequest, answer: InvokeAnswer | ServiceError
 ) -> None:
     if isinstance(answer, ServiceError):
         refuse_invoke(exchange, request.request_id, answer)
+        return
+    if answer.status != 200:
+        answer_without_payload(exchange, answer)
         return
     headers = [
         ("Content-Type", encode_header(answer.content_type or contract.CONTENT_TYPE_JSON)),

@@ -16,14 +16,15 @@ from rapid_mock.errors import InvalidRequestContent, ServiceError, ValidationFai
 from rapid_mock.http.exchange import Exchange, Request
 from rapid_mock.http.header_text import decode_header
 from rapid_mock.http.json_text import find_fault
-from rapid_mock.service.requests import InvokeRequest
+from rapid_mock.service.requests import InvokeAnswer, InvokeRequest
 from rapid_mock.tracing import new_request_id, new_trace_header
 
-_INVOCATION_TYPES = (
+INVOCATION_TYPES = (
     contract.INVOCATION_EVENT,
     contract.INVOCATION_REQUEST_RESPONSE,
     contract.INVOCATION_DRY_RUN,
 )
+STREAM_INVOCATION_TYPES = (contract.INVOCATION_REQUEST_RESPONSE, contract.INVOCATION_DRY_RUN)
 _REQUEST_ID_HEADER = contract.HEADER_AMZN_REQUEST_ID.lower()
 _INVOCATION_TYPE = contract.HEADER_INVOCATION_TYPE.lower()
 _LOG_TYPE = contract.HEADER_LOG_TYPE.lower()
@@ -37,9 +38,15 @@ _REQUEST_ID = re.compile(r"[A-Za-z0-9._~!$&'()*+,;=:@-]{1,128}")
 """What can be a path segment as it stands, for there the runtime puts it."""
 
 
-def read_invoke_request(request: Request, request_id: str, body: bytes) -> InvokeRequest:
+def read_invoke_request(
+    request: Request,
+    request_id: str,
+    body: bytes,
+    invocation_types: tuple[str, ...] = INVOCATION_TYPES,
+) -> InvokeRequest:
+    """Raises InvalidRequestContent or ValidationFailed, in AWS's words."""
     headers = request.headers
-    invocation_type = _choice(headers, _INVOCATION_TYPE, "invocationType", _INVOCATION_TYPES)
+    invocation_type = _choice(headers, _INVOCATION_TYPE, "invocationType", invocation_types)
     log_type = _choice(headers, _LOG_TYPE, "logType", _LOG_TYPES)
     fault = find_fault(body) if body else None
     if fault is not None:
@@ -92,6 +99,10 @@ def _client_context(headers: dict[str, str]) -> str | None:
     encoded = headers.get(_CLIENT_CONTEXT)
     if not encoded:
         return None
+    if len(encoded) > contract.MAX_CLIENT_CONTEXT_BYTES:
+        raise InvalidRequestContent(
+            f"Client context must be at most {contract.MAX_CLIENT_CONTEXT_BYTES} bytes long."
+        )
     try:
         context = base64.b64decode(encoded, validate=True)
     except (binascii.Error, ValueError):
@@ -99,6 +110,12 @@ def _client_context(headers: dict[str, str]) -> str | None:
     if not context.lstrip().startswith(b"{") or find_fault(context) is not None:
         raise InvalidRequestContent("Client context must be a valid Base64-encoded JSON object.")
     return context.decode()
+
+
+def answer_without_payload(exchange: Exchange, answer: InvokeAnswer) -> None:
+    """An event was accepted, or a dry run found nothing to refuse."""
+    headers = [(contract.HEADER_AMZN_REQUEST_ID, answer.request_id)]
+    exchange.respond(answer.status, headers, answer.payload)
 
 
 def refuse_invoke(exchange: Exchange, request_id: str, error: ServiceError) -> None:

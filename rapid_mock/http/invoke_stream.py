@@ -16,7 +16,7 @@ from lambda_runtime import contract
 from rapid_mock.errors import ServiceError
 from rapid_mock.http.exchange import Exchange, ResponseWriter
 from rapid_mock.http.header_text import encode_header
-from rapid_mock.http.invoke_request import refuse_invoke
+from rapid_mock.http.invoke_request import answer_without_payload, refuse_invoke
 from rapid_mock.service.requests import Flow, InvokeAnswer, InvokeRequest
 
 _STRING = 7
@@ -74,6 +74,9 @@ class StreamedAnswer:
         """The end: the whole payload where nothing was streamed, then `InvokeComplete`."""
         if isinstance(answer, ServiceError):
             refuse_invoke(self._exchange, self._request.request_id, answer)
+            return
+        if answer.status != 200:
+            answer_without_payload(self._exchange, answer)
             return
         if self._writer is None:
             self._version = answer.executed_version

@@ -40,3 +40,14 @@ def year_and_month(number: int) -> tuple[int, int]:
 def weekday(number: int) -> int:
     """1 (Sunday) to 7 (Saturday), as cron counts."""
     return (number + 4) % 7 + 1
+
+
+def utc_stamp(moment: float, precision: str = "milliseconds") -> str:
+    """Epoch seconds as `2026-01-31T12:00:00.000Z`; `precision` is `milliseconds` or `seconds`."""
+    seconds, milliseconds = divmod(round(moment * 1000), 1000)
+    number, rest = divmod(seconds, 86_400)
+    year, month = year_and_month(number)
+    day = number - day_number(year, month, 1) + 1
+    hours, minutes = divmod(rest // 60, 60)
+    fraction = f".{milliseconds:03}" if precision == "milliseconds" else ""
+    return f"{year}-{month:02}-{day:02}T{hours:02}:{minutes:02}:{rest % 60:02}{fraction}Z"

@@ -10,7 +10,7 @@ Source: "Invoking Lambda with records from event source mappings", AWS Lambda De
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from enum import Enum
 from typing import Protocol, TypeVar
@@ -69,7 +69,7 @@ class Sized(Protocol):
 _Record = TypeVar("_Record", bound=Sized)
 
 
-def leading_batch(records: Sequence[_Record], most: int) -> tuple[list[_Record], bool]:
+def leading_batch(records: Iterable[_Record], most: int) -> tuple[list[_Record], bool]:
     """The first records that go into one event, at least one, and whether no more would fit."""
     total = _WRAPPER_BYTES
     batch: list[_Record] = []

@@ -9,7 +9,13 @@ import re
 from functools import lru_cache
 from typing import NamedTuple
 
-from rapid_mock.errors import InvalidParameterValue, ResourceNotFound
+from lambda_runtime import contract
+from rapid_mock.errors import (
+    AccessDenied,
+    InvalidParameterValue,
+    ResourceNotFound,
+    ValidationFailed,
+)
 
 LATEST = "$LATEST"
 
@@ -26,6 +32,9 @@ _PATTERN_TEXT = (
     r"(arn:(aws[a-zA-Z-]*)?:lambda:)?((eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\d{1}:)?"
     r"(\d{12}:)?(function:)?([a-zA-Z0-9-_\.]+)(:(\$LATEST(\.PUBLISHED)?|[a-zA-Z0-9-_]+))?"
 )
+_QUALIFIER = re.compile(r"\$LATEST(\.PUBLISHED)?|[a-zA-Z0-9_$-]+")
+_QUALIFIER_TEXT = r"\$(LATEST(\.PUBLISHED)?)|[a-zA-Z0-9-_$]+"
+_MAX_QUALIFIER = 128
 
 
 class FunctionName(NamedTuple):
@@ -35,12 +44,23 @@ class FunctionName(NamedTuple):
     qualifier: str | None
 
 
+class Place(NamedTuple):
+    """Where the functions of one service live."""
+
+    region: str
+    account: str
+
+
+LOCAL_PLACE = Place(contract.DEFAULT_REGION, contract.DEFAULT_ACCOUNT_ID)
+
+
 @lru_cache
-def parse_function_name(text: str, qualifier: str | None, *, region: str) -> FunctionName:
+def parse_function_name(text: str, qualifier: str | None, *, place: Place) -> FunctionName:
     """Split `name`, `name:qualifier`, a partial or a full ARN; `qualifier` is the parameter.
 
-    Raises ResourceNotFound for another region and InvalidParameterValue when both qualifiers are
-    given and differ, or the text is no function name.
+    Raises ResourceNotFound for another region, AccessDenied for another account,
+    InvalidParameterValue when both qualifiers are given and differ or the text is no function name,
+    and ValidationFailed for a parameter that can be no qualifier.
     """
     match = _NAME.fullmatch(text)
     if match is None:
@@ -48,10 +68,15 @@ def parse_function_name(text: str, qualifier: str | None, *, region: str) -> Fun
             f"1 validation error detected: Value '{text}' at 'functionName' failed to satisfy "
             f"constraint: Member must satisfy regular expression pattern: {_PATTERN_TEXT}"
         )
-    if match["region"] not in (None, region):
+    if qualifier:
+        _check_qualifier(qualifier)
+    if match["region"] not in (None, place.region):
         raise ResourceNotFound(
-            f"Functions from '{match['region']}' are not reachable in this region ('{region}')"
+            f"Functions from '{match['region']}' are not reachable in this region "
+            f"('{place.region}')"
         )
+    if match["account"] not in (None, place.account):
+        raise AccessDenied
     if match["qualifier"] and qualifier and match["qualifier"] != qualifier:
         raise InvalidParameterValue(
             "The derived qualifier from the function name does not match the specified qualifier."
@@ -59,8 +84,21 @@ def parse_function_name(text: str, qualifier: str | None, *, region: str) -> Fun
     return FunctionName(match["name"], match["qualifier"] or qualifier)
 
 
+def _check_qualifier(text: str) -> None:
+    head = f"Value '{text}' at 'qualifier' failed to satisfy constraint: "
+    violations = []
+    if len(text) > _MAX_QUALIFIER:
+        violations.append(f"{head}Member must have length less than or equal to {_MAX_QUALIFIER}")
+    if _QUALIFIER.fullmatch(text) is None:
+        violations.append(
+            f"{head}Member must satisfy regular expression pattern: {_QUALIFIER_TEXT}"
+        )
+    if violations:
+        raise ValidationFailed(*violations)
+
+
 @lru_cache
-def function_arn(name: str, qualifier: str | None, *, region: str, account: str) -> str:
+def function_arn(name: str, qualifier: str | None, *, place: Place) -> str:
     """`arn:aws:lambda:<region>:<account>:function:<name>[:<qualifier>]`."""
     suffix = f":{qualifier}" if qualifier else ""
-    return f"arn:aws:lambda:{region}:{account}:function:{name}{suffix}"
+    return f"arn:aws:lambda:{place.region}:{place.account}:function:{name}{suffix}"

@@ -1,8 +1,8 @@
 """Which execution environment takes an invocation: an idle one, a returning one, a new one, none.
 
-Decides synchronously and returns what must be done; the caller does it. Source of the order:
-"Understanding Lambda function scaling", AWS Lambda Developer Guide; the patience for returning
-environments is ours.
+Decides synchronously and returns what must be done; the caller does it. Sources: "Understanding
+Lambda function scaling" and "Configuring provisioned concurrency for a function", AWS Lambda
+Developer Guide; the patience for returning environments is ours.
 """
 
 from __future__ import annotations
@@ -10,17 +10,22 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass
 from enum import Enum
+from typing import NamedTuple
+
+from rapid_mock.service.concurrency import ACCOUNT_REASON, SCALING_REASON, ScalingRate, Share
 
 
 class Availability(Enum):
     """What an environment can do for the next invocation."""
 
+    STARTING = "starting"
     BUSY = "busy"
     RETURNING = "returning"
     IDLE = "idle"
 
 
-BUSY, RETURNING, IDLE = Availability.BUSY, Availability.RETURNING, Availability.IDLE
+STARTING, BUSY = Availability.STARTING, Availability.BUSY
+RETURNING, IDLE = Availability.RETURNING, Availability.IDLE
 """Read at every event; through its class an enum's member costs 0.1 us each time."""
 
 
@@ -34,71 +39,145 @@ class Assign:
 
 @dataclass(slots=True)
 class Launch:
-    """Start a new environment; the invocation is its first."""
+    """Start a new environment of `pool`; the invocation is its first."""
 
     request_id: str
     environment: int
+    pool: Pool
 
 
 @dataclass(slots=True)
 class Prepare:
-    """Start a new environment ahead of any invocation."""
+    """Start a new environment of `pool` ahead of any invocation."""
+
+    environment: int
+    pool: Pool
+    is_provisioned: bool = False
+
+
+@dataclass(slots=True)
+class Retire:
+    """End an environment that has nothing to do; it is no longer counted."""
 
     environment: int
 
 
 @dataclass(slots=True)
 class Throttle:
-    """Refuse the invocation: 429."""
+    """Refuse the invocation: 429 with this reason."""
 
     request_id: str
+    reason: str = ACCOUNT_REASON
 
 
-Decision = Assign | Launch | Prepare | Throttle
+Decision = Assign | Launch | Prepare | Retire | Throttle
+
+
+class Pool:
+    """The environments of one version of a function, as it was deployed.
+
+    `room`: how many invocations each takes at once, also while it is being started. `limit`: most
+    environments of this pool at once, None for no limit but the function's share. `idle` and
+    `provisioned_idle`: those with room, the one that came back last at the end. `has_failed`: an
+    environment of provisioned concurrency could not be initialised. `is_lasting`: none is reaped.
+    """
+
+    __slots__ = (
+        "count",
+        "has_failed",
+        "idle",
+        "is_lasting",
+        "is_retired",
+        "limit",
+        "provisioned",
+        "provisioned_idle",
+        "room",
+        "version",
+    )
+
+    def __init__(
+        self,
+        version: str,
+        *,
+        limit: int | None = None,
+        room: int = 1,
+        is_lasting: bool = False,
+    ) -> None:
+        self.version = version
+        self.limit = limit
+        self.room = room
+        self.count = 0
+        self.idle: list[int] = []
+        self.provisioned_idle: list[int] = []
+        self.provisioned: set[int] = set()
+        self.is_lasting = is_lasting
+        self.is_retired = False
+        self.has_failed = False
 
 
 @dataclass(slots=True)
 class _Place:
-    """An environment as placement sees it; `load`: invocations given to it and not finished."""
+    """An environment as placement sees it; `load`: invocations given to it and not finished.
 
+    `share` is what it gives back when it stops working; `is_rested`: unused since the last `reap`.
+    """
+
+    pool: Pool
+    idle: list[int]
     availability: Availability
     load: int
+    share: Share | None = None
+    is_rested: bool = False
+
+
+class _Waiting(NamedTuple):
+    request_id: str
+    pool: Pool
+    deadline: float
 
 
 class Placement:
     """The environments of one function and the invocations waiting for one; no I/O.
 
-    `limit`: most environments at once. `patience`: seconds an invocation waits for an environment
-    that has answered but not yet asked for its next event, before another is started. `room`: how
-    many invocations an environment takes at once, also while it is being started.
+    `patience`: seconds an invocation waits for an environment that has answered but not yet asked
+    for its next event, before another is started or the invocation refused.
     """
 
-    def __init__(self, limit: int, patience: float = 0.1, room: int = 1) -> None:
-        self._limit = limit
+    def __init__(
+        self, share: Share, *, patience: float = 0.1, scaling: ScalingRate | None = None
+    ) -> None:
+        self._share = share
         self._patience = patience
-        self._room = room
+        self._scaling = scaling or ScalingRate()
+        self._now = 0.0
         self._environments: dict[int, _Place] = {}
-        self._idle: list[int] = []
-        self._queue: deque[tuple[str, float]] = deque()
+        self._queue: deque[_Waiting] = deque()
         self._launched = 0
 
-    def submit(self, request_id: str, now: float) -> list[Decision]:
-        """Place one invocation; no decision means that it waits until `deadline`."""
-        if self._idle and not self._queue:
-            return [self._assign(request_id)]
-        if self._prospects() > len(self._queue):
-            self._queue.append((request_id, now + self._patience))
-            return self._serve()
-        return [self._launch_or_throttle(request_id)]
+    # --- Invocations ------------------------------------------------------------------------
 
-    def prepare(self) -> list[Decision]:
-        """Start an environment that waits for invocations, unless the limit is reached."""
-        if len(self._environments) >= self._limit:
+    def submit(self, request_id: str, pool: Pool, now: float) -> list[Decision]:
+        """Place one invocation; no decision means that it waits until `deadline`."""
+        self._now = now
+        if not self._queue or not self._waits_for(pool):
+            decision = self._assign(request_id, pool)
+            if decision is not None:
+                return [decision]
+        if self._is_hopeful(pool):
+            self._queue.append(_Waiting(request_id, pool, now + self._patience))
             return []
-        self._launched += 1
-        self._environments[self._launched] = _Place(IDLE, load=0)
-        self._idle.append(self._launched)
-        return [Prepare(self._launched)]
+        return [self._launch_or_throttle(request_id, pool)]
+
+    def finished(self, environment: int) -> None:
+        """An invocation is over; its room is given to whoever waits by `changed`, which follows."""
+        place = self._environments.get(environment)
+        if place is not None:
+            place.load -= 1
+            if place.availability is IDLE:
+                if not place.load:
+                    self._rest(place)
+                if environment not in place.idle:
+                    place.idle.append(environment)
 
     def changed(self, environment: int, availability: Availability) -> list[Decision]:
         """An environment became busy, returning or idle, or said so again after its work."""
@@ -108,72 +187,206 @@ class Placement:
         before = place.availability
         if before is not availability:
             place.availability = availability
-            if availability is IDLE and place.load < self._room:
-                self._idle.append(environment)
-            elif before is IDLE and environment in self._idle:
-                self._idle.remove(environment)
-        return self._serve() if self._queue else []
-
-    def finished(self, environment: int) -> None:
-        """An invocation is over; its room is given to whoever waits by `changed`, which follows."""
-        place = self._environments.get(environment)
-        if place is not None:
-            place.load -= 1
-            if place.availability is IDLE and environment not in self._idle:
-                self._idle.append(environment)
+            if place.load < place.pool.room:
+                if availability is IDLE:
+                    place.idle.append(environment)
+                elif before is IDLE and environment in place.idle:
+                    place.idle.remove(environment)
+        if availability is IDLE and not place.load:
+            self._rest(place)
+            if place.pool.is_retired and not self._waits_for(place.pool):
+                return [self._retire(environment), *self._review()]
+        return self._review() if self._queue else []
 
     def gone(self, environment: int) -> list[Decision]:
-        """An environment has ended; whoever waited for it may get a new one at once."""
-        self._environments.pop(environment, None)
-        if environment in self._idle:
-            self._idle.remove(environment)
-        hopeful = self._prospects()
-        decisions: list[Decision] = []
-        while len(self._queue) > hopeful:
-            decisions.append(self._launch_or_throttle(self._queue.pop()[0]))
+        """An environment has ended; whoever waited for it may get a new one at once.
+
+        A provisioned one that had been idle or at work is replaced.
+        """
+        place = self._forget(environment)
+        decisions = self._review() if self._queue else []
+        if (
+            place is not None
+            and place.idle is place.pool.provisioned_idle
+            and place.availability is not STARTING
+            and not place.pool.is_retired
+        ):
+            decisions.append(self._prepare(place.pool, is_provisioned=True))
         return decisions
 
     @property
     def deadline(self) -> float | None:
         """When the patience of the oldest waiting invocation ends, monotonic seconds."""
-        return self._queue[0][1] if self._queue else None
+        return self._queue[0].deadline if self._queue else None
 
     def handle_timeout(self, now: float) -> list[Decision]:
         """Stop waiting for environments that did not come back in time."""
+        self._now = now
         decisions: list[Decision] = []
-        while self._queue and self._queue[0][1] <= now:
-            decisions.append(self._launch_or_throttle(self._queue.popleft()[0]))
+        while self._queue and self._queue[0].deadline <= now:
+            waiting = self._queue.popleft()
+            decisions.append(self._launch_or_throttle(waiting.request_id, waiting.pool))
         return decisions
 
-    def _serve(self) -> list[Decision]:
+    # --- Environments without invocations ---------------------------------------------------
+
+    def prepare(self, pool: Pool) -> list[Decision]:
+        """Start an environment that takes invocations from now on, unless the limit is reached."""
+        if pool.limit is not None and pool.count >= pool.limit:
+            return []
+        return [self._prepare(pool, is_provisioned=False)]
+
+    def provision(self, pool: Pool, count: int) -> list[Decision]:
+        """Keep `count` environments for this pool alone: start or retire what is different.
+
+        One that is at work is retired when it comes back.
+        """
         decisions: list[Decision] = []
-        while self._queue and self._idle:
-            decisions.append(self._assign(self._queue.popleft()[0]))
+        while len(pool.provisioned) < count:
+            decisions.append(self._prepare(pool, is_provisioned=True))
+        surplus = len(pool.provisioned) - count
+        idle_first = sorted(pool.provisioned, key=lambda number: self._environments[number].load)
+        for number in idle_first[:surplus]:
+            if self._environments[number].load:
+                self._demote(number)
+            else:
+                decisions.append(self._retire(number))
         return decisions
 
-    def _assign(self, request_id: str) -> Decision:
-        environment = self._idle[-1]
+    def retire(self, pool: Pool) -> list[Decision]:
+        """Give this pool no more invocations but those that wait; end what is idle."""
+        pool.is_retired = True
+        unused = [
+            number
+            for number, place in self._environments.items()
+            if place.pool is pool and not place.load and place.availability in (IDLE, STARTING)
+        ]
+        return [self._retire(number) for number in unused]
+
+    def reap(self) -> list[Decision]:
+        """End the on-demand environments that were not used since the last time."""
+        unused = []
+        for number, place in self._environments.items():
+            is_idle = place.availability is IDLE and not place.load
+            if is_idle and place.idle is place.pool.idle and not place.pool.is_lasting:
+                if place.is_rested:
+                    unused.append(number)
+                place.is_rested = True
+        return [self._retire(number) for number in unused]
+
+    # --- Inside -----------------------------------------------------------------------------
+
+    def _assign(self, request_id: str, pool: Pool) -> Decision | None:
+        """The idle environment that came back last, provisioned ones first; None without one."""
+        if pool.provisioned_idle:
+            return self._give(request_id, pool.provisioned_idle, None)
+        if pool.idle:
+            if self._environments[pool.idle[-1]].load:
+                return self._give(request_id, pool.idle, None)
+            if self._share.take():
+                return self._give(request_id, pool.idle, self._share)
+        return None
+
+    def _give(self, request_id: str, idle: list[int], share: Share | None) -> Decision:
+        environment = idle[-1]
         place = self._environments[environment]
         place.load += 1
-        if place.load >= self._room:
-            self._idle.pop()
+        place.is_rested = False
+        if share is not None:
+            place.share = share
+        if place.load >= place.pool.room:
+            idle.pop()
         return Assign(request_id, environment)
 
-    def _launch_or_throttle(self, request_id: str) -> Decision:
-        if self._idle:
-            return self._assign(request_id)
-        if len(self._environments) >= self._limit:
+    def _launch_or_throttle(self, request_id: str, pool: Pool) -> Decision:
+        decision = self._assign(request_id, pool)
+        if decision is not None:
+            return decision
+        if pool.limit is not None and pool.count >= pool.limit:
             return Throttle(request_id)
-        self._launched += 1
-        self._environments[self._launched] = _Place(IDLE, load=1)
-        if self._room > 1:
-            self._idle.append(self._launched)
-        return Launch(request_id, self._launched)
+        if not self._share.take():
+            return Throttle(request_id, self._share.reason)
+        if not self._scaling.take(self._now):
+            self._share.give_back()
+            return Throttle(request_id, SCALING_REASON)
+        number, place = self._new_place(pool, pool.idle, IDLE)
+        place.load, place.share = 1, self._share
+        if pool.room > 1:
+            pool.idle.append(number)
+        return Launch(request_id, number, pool)
 
-    def _prospects(self) -> int:
-        """How many invocations those that are idle, or return soon, will take."""
-        return sum(
-            self._room if place.availability is RETURNING else self._room - place.load
-            for place in self._environments.values()
-            if place.availability is not BUSY
-        )
+    def _prepare(self, pool: Pool, *, is_provisioned: bool) -> Decision:
+        if is_provisioned:
+            number, _ = self._new_place(pool, pool.provisioned_idle, STARTING)
+            pool.provisioned.add(number)
+        else:
+            number, _ = self._new_place(pool, pool.idle, IDLE)
+            pool.idle.append(number)
+        return Prepare(number, pool, is_provisioned)
+
+    def _new_place(
+        self, pool: Pool, idle: list[int], availability: Availability
+    ) -> tuple[int, _Place]:
+        self._launched += 1
+        place = self._environments[self._launched] = _Place(pool, idle, availability, load=0)
+        pool.count += 1
+        return self._launched, place
+
+    def _retire(self, environment: int) -> Decision:
+        self._forget(environment)
+        return Retire(environment)
+
+    def _forget(self, environment: int) -> _Place | None:
+        place = self._environments.pop(environment, None)
+        if place is not None:
+            place.pool.count -= 1
+            place.pool.provisioned.discard(environment)
+            if environment in place.idle:
+                place.idle.remove(environment)
+            self._rest(place)
+        return place
+
+    def _rest(self, place: _Place) -> None:
+        if place.share is not None:
+            place.share.give_back()
+            place.share = None
+
+    def _demote(self, environment: int) -> None:
+        """From now on it is an on-demand environment, whose work nobody has counted yet."""
+        place = self._environments[environment]
+        place.pool.provisioned.discard(environment)
+        if environment in place.idle:
+            place.idle.remove(environment)
+            place.pool.idle.append(environment)
+        place.idle, place.share = place.pool.idle, self._share
+        self._share.take_over()
+
+    # --- Waiting ----------------------------------------------------------------------------
+
+    def _review(self) -> list[Decision]:
+        """Place whoever waits and can be placed, or has nothing left to wait for."""
+        decisions: list[Decision] = []
+        waiting, self._queue = self._queue, deque()
+        for one in waiting:
+            decision = self._assign(one.request_id, one.pool)
+            if decision is None and not self._is_hopeful(one.pool):
+                decision = self._launch_or_throttle(one.request_id, one.pool)
+            if decision is None:
+                self._queue.append(one)
+            else:
+                decisions.append(decision)
+        return decisions
+
+    def _waits_for(self, pool: Pool) -> int:
+        return sum(one.pool is pool for one in self._queue)
+
+    def _is_hopeful(self, pool: Pool) -> bool:
+        """Whether an environment of this pool, or room in the share, comes back soon."""
+        own = others = 0
+        for place in self._environments.values():
+            if place.availability is RETURNING:
+                own += place.pool.room * (place.pool is pool)
+                others += place.share is not None
+        if own > self._waits_for(pool):
+            return True
+        return others > len(self._queue) and not self._share.has_room

@@ -55,16 +55,18 @@ class InvokeRequest:
 class InvokeAnswer:
     """The function's answer; `function_error` is None or `Unhandled`; `log` are all log bytes.
 
-    `log` is only complete when the request said `wait_for_report`.
+    `log` is only complete when the request said `wait_for_report`. An event that was accepted and a
+    dry run have another `status` than 200, no payload and no executed version.
     """
 
     request_id: str
     payload: bytes
-    executed_version: str
+    executed_version: str = ""
     content_type: str | None = None
     function_error: str | None = None
     error_type: str | None = None
     log: bytes = b""
+    status: int = 200
 
 
 OnAnswer = Callable[[InvokeAnswer | ServiceError], None]

@@ -76,7 +76,9 @@ def test_payload_version_and_log_tail(client: Any) -> None:
 
 def test_no_log_without_tail(client: Any) -> None:
     """Without LogType=Tail there is no LogResult."""
-    assert "LogResult" not in client.invoke(FunctionName="function", Payload=b"{}")
+    answer = client.invoke(FunctionName="function", Payload=b"{}")
+    answer["Payload"].read()
+    assert "LogResult" not in answer
 
 
 def test_function_error(client: Any) -> None:
@@ -161,7 +163,9 @@ def test_fifth_overlapping_invoke_is_throttled(serving: Serving, tmp_path: Path)
     def invoke(_: int) -> Any:
         with _client(serving.url) as client:
             started.wait()
-            return client.invoke(FunctionName="function", Payload=payload)
+            answer = client.invoke(FunctionName="function", Payload=payload)
+            answer["Payload"].read()
+            return answer
 
     with ThreadPoolExecutor(4) as pool:
         busy = [pool.submit(invoke, number) for number in range(4)]

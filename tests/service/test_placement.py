@@ -3,15 +3,32 @@ from __future__ import annotations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from rapid_mock.service.concurrency import Account, Share
 from rapid_mock.service.placement import (
     Assign,
     Availability,
     Decision,
     Launch,
     Placement,
+    Pool,
     Prepare,
+    Retire,
     Throttle,
 )
+
+
+class OnePool(Placement):
+    """The environments of a function with one version, at most `limit`."""
+
+    def __init__(self, limit: int, room: int = 1) -> None:
+        super().__init__(Share(Account()))
+        self.pool = Pool("$LATEST", limit=limit, room=room)
+
+    def invoke(self, request_id: str, now: float) -> list[Decision]:
+        return self.submit(request_id, self.pool, now)
+
+    def launch(self, request_id: str, environment: int) -> Launch:
+        return Launch(request_id, environment, self.pool)
 
 
 def came_back(placement: Placement, environment: int) -> list[Decision]:
@@ -22,48 +39,54 @@ def came_back(placement: Placement, environment: int) -> list[Decision]:
 
 def test_first_invocation_starts_an_environment() -> None:
     """With no environment at all, the first invocation starts one and is its first work."""
-    assert Placement(10).submit("a", 0.0) == [Launch("a", 1)]
+    placement = OnePool(10)
+    assert placement.invoke("a", 0.0) == [placement.launch("a", 1)]
 
 
 def test_idle_environment_is_reused() -> None:
     """An idle environment takes the next invocation; none is started."""
-    placement = Placement(10)
-    placement.submit("a", 0.0)
+    placement = OnePool(10)
+    placement.invoke("a", 0.0)
     came_back(placement, 1)
-    assert placement.submit("b", 1.0) == [Assign("b", 1)]
+    assert placement.invoke("b", 1.0) == [Assign("b", 1)]
 
 
 def test_most_recently_used_environment_comes_first() -> None:
     """Of several idle environments the one that came back last is taken."""
-    placement = Placement(10)
-    placement.submit("a", 0.0)
-    placement.submit("b", 0.0)
+    placement = OnePool(10)
+    placement.invoke("a", 0.0)
+    placement.invoke("b", 0.0)
     came_back(placement, 2)
     came_back(placement, 1)
-    assert placement.submit("c", 1.0) == [Assign("c", 1)]
+    assert placement.invoke("c", 1.0) == [Assign("c", 1)]
 
 
 def test_overlapping_invocations_get_environments_of_their_own() -> None:
     """Four invocations at once start four environments."""
-    placement = Placement(10)
-    decisions = [placement.submit(name, 0.0) for name in "abcd"]
-    assert decisions == [[Launch("a", 1)], [Launch("b", 2)], [Launch("c", 3)], [Launch("d", 4)]]
+    placement = OnePool(10)
+    decisions = [placement.invoke(name, 0.0) for name in "abcd"]
+    assert decisions == [
+        [placement.launch("a", 1)],
+        [placement.launch("b", 2)],
+        [placement.launch("c", 3)],
+        [placement.launch("d", 4)],
+    ]
 
 
 def test_above_the_limit_is_throttled() -> None:
     """When the limit of environments is busy, the next invocation is refused at once."""
-    placement = Placement(1)
-    placement.submit("a", 0.0)
-    assert placement.submit("b", 0.0) == [Throttle("b")]
+    placement = OnePool(1)
+    placement.invoke("a", 0.0)
+    assert placement.invoke("b", 0.0) == [Throttle("b")]
     assert placement.deadline is None
 
 
 def test_returning_environment_is_waited_for() -> None:
     """An environment that has answered but not yet asked again is waited for 100 ms, not longer."""
-    placement = Placement(1)
-    placement.submit("a", 0.0)
+    placement = OnePool(1)
+    placement.invoke("a", 0.0)
     placement.changed(1, Availability.RETURNING)
-    assert placement.submit("b", 5.0) == []
+    assert placement.invoke("b", 5.0) == []
     assert placement.deadline == 5.1
     assert came_back(placement, 1) == [Assign("b", 1)]
     assert placement.deadline is None
@@ -71,73 +94,79 @@ def test_returning_environment_is_waited_for() -> None:
 
 def test_patience_ends_in_a_new_environment_or_a_refusal() -> None:
     """When the returning environment is late, another is started, or at the limit 429 given."""
-    for limit, expected in ((2, [Launch("b", 2)]), (1, [Throttle("b")])):
-        placement = Placement(limit)
-        placement.submit("a", 0.0)
+    for limit in (2, 1):
+        placement = OnePool(limit)
+        expected = [placement.launch("b", 2)] if limit == 2 else [Throttle("b")]
+        placement.invoke("a", 0.0)
         placement.changed(1, Availability.RETURNING)
-        placement.submit("b", 5.0)
+        placement.invoke("b", 5.0)
         assert placement.handle_timeout(5.05) == []
         assert placement.handle_timeout(5.1) == expected
 
 
 def test_only_as_many_wait_as_environments_return() -> None:
     """Two invocations do not wait for one returning environment: the second starts its own."""
-    placement = Placement(10)
-    placement.submit("a", 0.0)
+    placement = OnePool(10)
+    placement.invoke("a", 0.0)
     placement.changed(1, Availability.RETURNING)
-    placement.submit("b", 0.0)
-    assert placement.submit("c", 0.0) == [Launch("c", 2)]
+    placement.invoke("b", 0.0)
+    assert placement.invoke("c", 0.0) == [placement.launch("c", 2)]
 
 
 def test_end_of_a_returning_environment_frees_its_waiter() -> None:
     """Who waited for an environment that ended gets a new one at once."""
-    placement = Placement(1)
-    placement.submit("a", 0.0)
+    placement = OnePool(1)
+    placement.invoke("a", 0.0)
     placement.changed(1, Availability.RETURNING)
-    placement.submit("b", 0.0)
-    assert placement.gone(1) == [Launch("b", 2)]
+    placement.invoke("b", 0.0)
+    assert placement.gone(1) == [placement.launch("b", 2)]
 
 
 def test_environment_with_room_takes_several() -> None:
     """With room for three, three invocations share one environment, and the fourth gets its own."""
-    placement = Placement(10, room=3)
-    decisions = [placement.submit(name, 0.0) for name in "abcd"]
-    assert decisions == [[Launch("a", 1)], [Assign("b", 1)], [Assign("c", 1)], [Launch("d", 2)]]
+    placement = OnePool(10, room=3)
+    decisions = [placement.invoke(name, 0.0) for name in "abcd"]
+    assert decisions == [
+        [placement.launch("a", 1)],
+        [Assign("b", 1)],
+        [Assign("c", 1)],
+        [placement.launch("d", 2)],
+    ]
 
 
 def test_full_environments_at_the_limit_are_throttled() -> None:
     """When every environment has as many as it takes, the next is refused; one end makes room."""
-    placement = Placement(1, room=2)
-    placement.submit("a", 0.0)
-    placement.submit("b", 0.0)
-    assert placement.submit("c", 0.0) == [Throttle("c")]
+    placement = OnePool(1, room=2)
+    placement.invoke("a", 0.0)
+    placement.invoke("b", 0.0)
+    assert placement.invoke("c", 0.0) == [Throttle("c")]
     came_back(placement, 1)
-    assert placement.submit("d", 0.0) == [Assign("d", 1)]
-    assert placement.submit("e", 0.0) == [Throttle("e")]
+    assert placement.invoke("d", 0.0) == [Assign("d", 1)]
+    assert placement.invoke("e", 0.0) == [Throttle("e")]
 
 
 def test_environment_that_leaves_takes_no_more() -> None:
     """An environment that has ended is not given what it had room for."""
-    placement = Placement(10, room=2)
-    placement.submit("a", 0.0)
+    placement = OnePool(10, room=2)
+    placement.invoke("a", 0.0)
     placement.gone(1)
     placement.finished(1)
-    assert placement.submit("b", 0.0) == [Launch("b", 2)]
+    assert placement.invoke("b", 0.0) == [placement.launch("b", 2)]
 
 
 def test_prepared_environment_takes_the_first_invocation() -> None:
     """What was started ahead is used before anything is started; not more than the limit is."""
-    placement = Placement(1)
-    assert placement.prepare() == [Prepare(1)]
-    assert placement.prepare() == []
-    assert placement.submit("a", 0.0) == [Assign("a", 1)]
+    placement = OnePool(1)
+    assert placement.prepare(placement.pool) == [Prepare(1, placement.pool)]
+    assert placement.prepare(placement.pool) == []
+    assert placement.invoke("a", 0.0) == [Assign("a", 1)]
 
 
 class Model:
     """The environments as the caller sees them, next to the placement that decides for them."""
 
     def __init__(self, limit: int, room: int) -> None:
-        self.placement = Placement(limit, room=room)
+        self.placement = OnePool(limit, room=room)
         self.limit, self.room = limit, room
         self.loads: dict[int, int] = {}
         self.said: dict[int, Availability] = {}
@@ -150,6 +179,7 @@ class Model:
                 self.loads[decision.environment] = 0
                 self.said[decision.environment] = Availability.IDLE
                 continue
+            assert not isinstance(decision, Retire)
             self.decided[decision.request_id] = self.decided.get(decision.request_id, 0) + 1
             if not isinstance(decision, Assign):
                 assert not self.has_room(), f"{decision}, though there is room"
@@ -171,7 +201,7 @@ class Model:
     def submit(self, now: float) -> None:
         name = f"r{len(self.submitted)}"
         self.submitted.add(name)
-        self.take(self.placement.submit(name, now))
+        self.take(self.placement.invoke(name, now))
 
     def say(self, number: int, availability: Availability) -> None:
         self.said[number] = availability
@@ -212,7 +242,7 @@ def test_every_invocation_is_decided_once(
         if action == "s":
             model.submit(now)
         elif action == "p":
-            model.take(model.placement.prepare())
+            model.take(model.placement.prepare(model.placement.pool))
         elif action == "t":
             model.take(model.placement.handle_timeout(now))
         elif number in model.loads:

@@ -11,7 +11,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rapid_mock.errors import InvalidSchedule
-from rapid_mock.service.civil_dates import day_number, days_in_month, weekday, year_and_month
+from rapid_mock.service.civil_dates import (
+    day_number,
+    days_in_month,
+    utc_stamp,
+    weekday,
+    year_and_month,
+)
 from rapid_mock.service.schedule import Schedule, parse_schedule
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -329,3 +335,13 @@ def test_calendar(day: date) -> None:
     assert year_and_month(number) == (day.year, day.month)
     assert weekday(number) == day.isoweekday() % 7 + 1
     assert days_in_month(day.year, day.month) == calendar.monthrange(day.year, day.month)[1]
+
+
+@settings(deadline=None)
+@given(st.integers(0, 7_258_118_399_999))
+def test_stamps(milliseconds: int) -> None:
+    """Moments are written as the standard library writes them, up to the year 2199."""
+    moment = EPOCH + timedelta(milliseconds=milliseconds)
+    written = moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    assert utc_stamp(milliseconds / 1000) == written
+    assert utc_stamp(milliseconds / 1000, "seconds") == f"{written[:-5]}Z"

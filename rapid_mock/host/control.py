@@ -1,0 +1,270 @@
+"""The operations of the Lambda API on functions, versions, aliases and tags.
+
+Source: Lambda API reference; answers as recorded from AWS.
+"""
+
+from __future__ import annotations
+
+import secrets
+from pathlib import Path
+from typing import Any
+
+from rapid_mock.errors import InvalidParameterValue, ResourceNotFound
+from rapid_mock.host.functions import Functions, new_stamp
+from rapid_mock.service.aliases import alias_to_create, alias_to_update
+from rapid_mock.service.calls import Body, Call
+from rapid_mock.service.constraints import Choice, Group, Text, check
+from rapid_mock.service.functions import check_revision
+from rapid_mock.service.paging import page_of
+from rapid_mock.service.settings import (
+    ARCHITECTURES,
+    SOURCE,
+    TAGS,
+    check_create,
+    check_tags,
+    settings_to_create,
+    settings_to_update,
+)
+from rapid_mock.service.versions import Version, describe
+
+CODE_PATH = "/rapid-mock/code/{token}"
+_CODE_GROUP = Group({**SOURCE, "Architectures": ARCHITECTURES, "RevisionId": Text()})
+_PUBLISH_GROUP = Group({"Description": Text(0, 256), "CodeSha256": Text(), "RevisionId": Text()})
+_TAGS_GROUP = Group({"Tags": TAGS}, required=("Tags",))
+_LIST_GROUP = Group({"FunctionVersion": Choice(("ALL",))})
+
+
+class FunctionOperations:
+    """Each method is an operation: the call in, the JSON members of the answer out."""
+
+    def __init__(self, functions: Functions) -> None:
+        self._functions = functions
+        self._registry = functions.registry
+        self._downloads: dict[str, Path] = {}
+
+    # --- Functions --------------------------------------------------------------------------
+
+    def create_function(self, call: Call) -> Body:
+        request, registry = call.body, self._registry
+        check_create(request)
+        name = registry.parse(request["FunctionName"]).name
+        settings = settings_to_create(request, name)
+        check_tags(request.get("Tags") or {})
+        self._functions.check_runtime(settings["Runtime"])
+        registry.check_new(name)
+        stamp = new_stamp()
+        code = self._functions.read_code(request["Code"], stamp.revision_id)
+        function = registry.create(name, settings, code, stamp)
+        function.tags.update(request.get("Tags") or {})
+        version = function.latest
+        if request.get("Publish"):
+            version = self._published(name)
+        self._functions.created(name)
+        return describe(version, registry.arn(name))
+
+    def get_function(self, call: Call) -> Body:
+        version, arn = self._named(call)
+        function = self._registry.functions[version.name]
+        body: dict[str, Any] = {
+            "Configuration": describe(version, arn),
+            "Code": {"RepositoryType": "S3", "Location": self._location(version, call.base_url)},
+        }
+        if function.tags:
+            body["Tags"] = dict(function.tags)
+        reserved = self._functions.deployed(version.name).share.reserved
+        if reserved is not None:
+            body["Concurrency"] = {"ReservedConcurrentExecutions": reserved}
+        return body
+
+    def get_function_configuration(self, call: Call) -> Body:
+        version, arn = self._named(call)
+        return describe(version, arn)
+
+    def update_function_code(self, call: Call) -> Body:
+        request, name = call.body, self._unqualified(call)
+        check(request, _CODE_GROUP)
+        latest = self._registry.check_update(name, request.get("RevisionId"))
+        stamp = new_stamp()
+        code = self._functions.read_code(request, stamp.revision_id)
+        settings = None
+        if request.get("Architectures"):
+            settings = {**latest.settings, "Architectures": request["Architectures"]}
+        if request.get("DryRun"):
+            return describe(latest, self._registry.arn(name))
+        version = self._registry.update(name, stamp, settings=settings, code=code)
+        published = self._published(name) if request.get("Publish") else None
+        self._functions.deploy(version)
+        if published is None:
+            return describe(version, self._registry.arn(name))
+        self._functions.deploy(published)
+        return describe(published, self._registry.arn(name, published.number))
+
+    def update_function_configuration(self, call: Call) -> Body:
+        request, name = call.body, self._unqualified(call)
+        latest = self._registry.check_update(name)
+        settings = settings_to_update(request, latest.settings, name)
+        check_revision(latest.stamp.revision_id, request.get("RevisionId"))
+        if request.get("Runtime"):
+            self._functions.check_runtime(request["Runtime"])
+        version = self._registry.update(name, new_stamp(), settings=settings, code=None)
+        self._functions.deploy(version)
+        return describe(version, self._registry.arn(name))
+
+    def delete_function(self, call: Call) -> Body:
+        name, qualifier = self._parsed(call)
+        if qualifier is None:
+            self._registry.delete(name)
+            self._functions.deleted(name)
+            return None
+        version = self._registry.delete_version(name, qualifier)
+        if version is not None:
+            self._functions.version_deleted(version)
+        return None
+
+    def list_functions(self, call: Call) -> Body:
+        check(call.query, _LIST_GROUP)
+        registry = self._registry
+        functions = [registry.functions[name] for name in sorted(registry.functions)]
+        if "FunctionVersion" in call.query:
+            versions = [version for function in functions for version in function.in_order()]
+            shown = [self._brief(version) for version in versions]
+        else:
+            shown = [
+                describe(each.latest, registry.arn(each.name), is_brief=True) for each in functions
+            ]
+        return _page("Functions", shown, call)
+
+    # --- Versions ---------------------------------------------------------------------------
+
+    def publish_version(self, call: Call) -> Body:
+        request, name = call.body, self._unqualified(call)
+        check(request, _PUBLISH_GROUP)
+        self._registry.check_update(name, request.get("RevisionId"))
+        version, is_new = self._registry.publish(
+            name,
+            new_stamp(),
+            latest_revision_id=new_stamp().revision_id,
+            description=request.get("Description"),
+            code_sha256=request.get("CodeSha256"),
+        )
+        if is_new:
+            self._functions.deploy(version)
+        return describe(version, self._registry.arn(name, version.number))
+
+    def list_versions(self, call: Call) -> Body:
+        function = self._registry.find(self._parsed(call).name)
+        return _page("Versions", [self._brief(each) for each in function.in_order()], call)
+
+    # --- Aliases ----------------------------------------------------------------------------
+
+    def create_alias(self, call: Call) -> Body:
+        name = self._unqualified(call)
+        alias = alias_to_create(call.body, new_stamp().revision_id)
+        self._registry.add_alias(name, alias)
+        return alias.members(self._registry.arn(name, alias.name))
+
+    def get_alias(self, call: Call) -> Body:
+        name = self._unqualified(call)
+        alias = self._registry.alias(name, call.params["alias"])
+        return alias.members(self._registry.arn(name, alias.name))
+
+    def update_alias(self, call: Call) -> Body:
+        request, name = call.body, self._unqualified(call)
+        alias = self._registry.alias_to_change(
+            name, call.params["alias"], request.get("RevisionId")
+        )
+        updated = alias_to_update(request, alias, new_stamp().revision_id)
+        self._registry.put_alias(self._registry.functions[name], updated)
+        return updated.members(self._registry.arn(name, updated.name))
+
+    def delete_alias(self, call: Call) -> Body:
+        name = self._unqualified(call)
+        self._registry.find(name).aliases.pop(call.params["alias"], None)
+        return None
+
+    def list_aliases(self, call: Call) -> Body:
+        name = self._unqualified(call)
+        wanted = call.query.get("FunctionVersion")
+        aliases = sorted(self._registry.find(name).aliases.values(), key=lambda each: each.name)
+        shown = [
+            alias.members(self._registry.arn(name, alias.name))
+            for alias in aliases
+            if wanted is None or wanted in alias.versions
+        ]
+        return _page("Aliases", shown, call)
+
+    # --- Tags -------------------------------------------------------------------------------
+
+    def list_tags(self, call: Call) -> Body:
+        return {"Tags": dict(self._tags(call))}
+
+    def tag_resource(self, call: Call) -> Body:
+        check(call.body, _TAGS_GROUP)
+        tags = self._tags(call)
+        check_tags({**tags, **call.body["Tags"]})
+        tags.update(call.body["Tags"])
+        return None
+
+    def untag_resource(self, call: Call) -> Body:
+        tags = self._tags(call)
+        for key in call.query_lists.get("tagKeys", ()):
+            tags.pop(key, None)
+        return None
+
+    # --- Code -------------------------------------------------------------------------------
+
+    def download(self, token: str) -> bytes | None:
+        """The archive that GetFunction's `Location` names; None for what nobody was told of."""
+        path = self._downloads.get(token)
+        return path.read_bytes() if path is not None and path.exists() else None
+
+    # --- Inside -----------------------------------------------------------------------------
+
+    def _parsed(self, call: Call) -> Any:
+        return self._registry.parse(call.params["function_name"], call.query.get("Qualifier"))
+
+    def _unqualified(self, call: Call) -> str:
+        """The function of a call that takes no version."""
+        name: str = self._registry.parse(call.params["function_name"]).name
+        self._registry.find(name)
+        return name
+
+    def _named(self, call: Call) -> tuple[Version, str]:
+        name, qualifier = self._parsed(call)
+        version = self._registry.version(name, qualifier)
+        return version, self._registry.arn(name, qualifier)
+
+    def _published(self, name: str) -> Version:
+        version, _ = self._registry.publish(
+            name, new_stamp(), latest_revision_id=new_stamp().revision_id
+        )
+        return version
+
+    def _brief(self, version: Version) -> dict[str, Any]:
+        arn = self._registry.arn(version.name, version.number)
+        return describe(version, arn, is_brief=True)
+
+    def _location(self, version: Version, base_url: str) -> str:
+        path = self._functions.store.archive(version.code)
+        if path is None:
+            return Path(version.code.place).absolute().as_uri()
+        token = secrets.token_urlsafe(16)
+        self._downloads[token] = path
+        return base_url + CODE_PATH.format(token=token)
+
+    def _tags(self, call: Call) -> dict[str, str]:
+        arn = call.params["arn"]
+        name, qualifier = self._registry.parse(arn)
+        if qualifier is not None:
+            raise InvalidParameterValue(
+                "Tags on function aliases and versions are not supported. Please specify a "
+                "function ARN."
+            )
+        if not arn.startswith("arn:"):
+            raise ResourceNotFound(f"Function not found: {arn}")
+        return self._registry.find(name).tags
+
+
+def _page(member: str, shown: list[dict[str, Any]], call: Call) -> Body:
+    page, marker = page_of(shown, call.query)
+    return {member: list(page)} if marker is None else {member: list(page), "NextMarker": marker}

@@ -1,0 +1,231 @@
+"""The functions of a local Lambda: the registry, and what follows from every change of it."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import uuid
+from collections.abc import Callable, Coroutine, Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from rapid_mock.errors import InvalidParameterValue, ResourceConflict, SetupError
+from rapid_mock.functions import FunctionOptions, define_function
+from rapid_mock.host.clock import Clock
+from rapid_mock.host.code_store import LOCAL_BUCKET, CodeStore
+from rapid_mock.host.deployment import (
+    Deployed,
+    in_thread,
+    of_version,
+    runtime_of,
+    settings_of,
+)
+from rapid_mock.host.environments import FunctionDefinition
+from rapid_mock.host.fleet import Fleet, OpenEnvironment
+from rapid_mock.host.launch import RuntimePackage
+from rapid_mock.service.concurrency import Account, Share
+from rapid_mock.service.functions import Registry
+from rapid_mock.service.names import LATEST, Place
+from rapid_mock.service.placement import Pool
+from rapid_mock.service.versions import Code, Failure, Stamp, Version
+
+_SOURCES = ("ZipFile", "S3Bucket", "S3Key", "S3ObjectVersion", "ImageUri")
+
+
+class Functions:
+    """Every function with its fleet; `options` are those of functions made through the API.
+
+    `on_deployed` hears of every version that has become invocable.
+    """
+
+    def __init__(
+        self,
+        place: Place,
+        options: FunctionOptions,
+        clock: Clock,
+        open_environment: OpenEnvironment,
+        *,
+        on_deployed: Callable[[FunctionDefinition], None],
+    ) -> None:
+        self._on_deployed = on_deployed
+        self.registry = Registry(place)
+        self.account = Account()
+        self.store = CodeStore()
+        self._options = replace(
+            options, concurrency=None, max_concurrency=None, on_attach=None, runtime_api_port=0
+        )
+        self._clock = clock
+        self._open_environment = open_environment
+        self._package = RuntimePackage()
+        self._deployed: dict[str, Deployed] = {}
+        self._leaving: set[Fleet] = set()
+        self._codes: dict[str, Code] = {}
+        self._one_at_a_time = asyncio.Lock()
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    # --- From this machine ------------------------------------------------------------------
+
+    def create_local(self, name: str, options: FunctionOptions) -> None:
+        """Make a directory invocable at once; raises SetupError for what cannot be."""
+        definition = define_function(name, options, self._package)
+        if name in self.registry.functions:
+            raise SetupError(f"function {name} exists already")
+        stamp = new_stamp()
+        code = self.store.add_directory(str(Path(options.code).resolve()), stamp.revision_id)
+        function = self.registry.create(name, settings_of(name, options), code, stamp)
+        self._open(name, options)
+        self._settle(function.latest, of_version(definition, function.latest))
+
+    # --- Through the API --------------------------------------------------------------------
+
+    def read_code(self, source: Mapping[str, Any], revision_id: str) -> Code:
+        """Keep the code of a request; raises InvalidParameterValue for none, or for two sources."""
+        given = [name for name in _SOURCES if source.get(name) is not None]
+        if given == ["ZipFile"]:
+            code = self.store.add_archive(source["ZipFile"])
+        elif given[:2] == ["S3Bucket", "S3Key"] and source["S3Bucket"] == LOCAL_BUCKET:
+            code = self.store.add_directory(source["S3Key"], revision_id)
+        elif given[:1] == ["S3Bucket"]:
+            raise InvalidParameterValue(
+                "Error occurred while GetObject. There is no S3 here; give a ZipFile, or a "
+                f"directory as the key in a bucket called {LOCAL_BUCKET}."
+            )
+        else:
+            raise InvalidParameterValue(
+                "Please provide a source for function code: one of ZipFile and S3Bucket."
+            )
+        self._codes[code.place] = code
+        return code
+
+    def check_runtime(self, runtime: str) -> None:
+        """Raise InvalidParameterValue for a runtime that does not run here."""
+        runtime_of(runtime, "", self._options)
+
+    def created(self, name: str) -> None:
+        """Deploy every version of a new function."""
+        self._open(name, self._options)
+        for version in self.registry.functions[name].in_order():
+            self.deploy(version)
+
+    def deploy(self, version: Version) -> None:
+        """Make a version invocable in the background; until then its old deployment serves."""
+        self._start(self._deploy(version))
+
+    def deleted(self, name: str) -> None:
+        """End the environments of a function that is no longer in the registry."""
+        deployed = self._deployed.pop(name)
+        deployed.share.close()
+        self._leaving.add(deployed.fleet)
+        for pool in deployed.pools.values():
+            deployed.fleet.retire(pool)
+        self._tidy()
+
+    def version_deleted(self, version: Version) -> None:
+        """End the environments of one version that is no longer in the registry."""
+        deployed = self._deployed[version.name]
+        pool = deployed.pools.pop(version.number, None)
+        if pool is not None:
+            deployed.fleet.retire(pool)
+        self._tidy()
+
+    def deployed(self, name: str) -> Deployed:
+        """How a function of the registry runs."""
+        return self._deployed[name]
+
+    # --- Invocations ------------------------------------------------------------------------
+
+    def resolve(self, text: str, qualifier: str | None) -> tuple[Fleet, Pool, str]:
+        """The fleet, the pool and the invoked ARN for an invocation.
+
+        Raises ResourceNotFound, or ResourceConflict for a version that is not active.
+        """
+        registry = self.registry
+        name, qualifier = registry.parse(text, qualifier)
+        registry.find(name, qualifier or LATEST)
+        version = registry.version(name, qualifier, random.random())
+        deployed = self._deployed[name]
+        pool = deployed.pools.get(version.number)
+        if pool is None:
+            raise ResourceConflict(
+                "The operation cannot be performed at this time. The function is currently in the "
+                f"following state: {version.condition.state}"
+            )
+        return deployed.fleet, pool, registry.arn(name, qualifier)
+
+    # --- Ends -------------------------------------------------------------------------------
+
+    async def shut_down(self) -> None:
+        """Run the shutdown phase of every environment."""
+        await asyncio.gather(*(fleet.shut_down() for fleet in self._fleets()))
+
+    async def kill(self) -> None:
+        """End every environment at once."""
+        await asyncio.gather(*(fleet.kill() for fleet in self._fleets()))
+
+    async def close(self) -> None:
+        """Wait for what is being deployed, then remove what was unpacked."""
+        await asyncio.gather(*self._tasks)
+        await asyncio.get_running_loop().shutdown_default_executor()
+        self._package.close()
+        self.store.close()
+
+    # --- Inside -----------------------------------------------------------------------------
+
+    def _fleets(self) -> list[Fleet]:
+        return [*(each.fleet for each in self._deployed.values()), *self._leaving]
+
+    def _open(self, name: str, options: FunctionOptions) -> None:
+        share = Share(self.account)
+        fleet = Fleet(
+            share=share,
+            clock=self._clock,
+            open_environment=self._open_environment,
+            on_empty=lambda _definition: self._tidy(),
+        )
+        self._deployed[name] = Deployed(fleet, share, options)
+
+    async def _deploy(self, version: Version) -> None:
+        deployed = self._deployed[version.name]
+        made = await in_thread(
+            self._one_at_a_time, version, deployed.options, self.store, self._package
+        )
+        self._settle(version, made)
+
+    def _settle(self, version: Version, made: FunctionDefinition | Failure) -> None:
+        failure = made if isinstance(made, Failure) else None
+        if self.registry.settle(version, new_stamp(), failure) and not isinstance(made, Failure):
+            deployed = self._deployed[version.name]
+            before = deployed.pools.get(version.number)
+            deployed.pools[version.number] = deployed.fleet.deploy(made)
+            self._on_deployed(made)
+            if before is not None:
+                deployed.fleet.retire(before)
+        self._tidy()
+
+    def _tidy(self) -> None:
+        """Forget deleted functions whose environments are gone, and code that nobody uses."""
+        self._leaving = {fleet for fleet in self._leaving if fleet.code_places}
+        versions = [
+            version
+            for function in self.registry.functions.values()
+            for version in function.versions.values()
+        ]
+        kept = {version.code.place for version in versions}
+        kept.update(place for fleet in self._fleets() for place in fleet.code_places)
+        for place, code in list(self._codes.items()):
+            if place not in kept:
+                del self._codes[place]
+                self.store.discard(code)
+
+    def _start(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+
+def new_stamp() -> Stamp:
+    """A fresh revision, now: the moment reads `2026-01-31T12:34:56.789+0000`."""
+    moment = datetime.now(UTC).isoformat(timespec="milliseconds")
+    return Stamp(str(uuid.uuid4()), moment.replace("+00:00", "+0000"))

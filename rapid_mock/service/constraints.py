@@ -1,0 +1,197 @@
+"""The constraints of the Lambda API's model, and their violations in the API's own words.
+
+Source: the Lambda API's service model; phrasing as recorded from AWS.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from rapid_mock.errors import SerializationFailed, ValidationFailed
+
+HEAD = "failed to satisfy constraint: "
+
+
+Rule = tuple[str, bool]
+"""How the API calls a rule, and whether a value keeps it."""
+
+
+class Constraint(Protocol):
+    """What one member must satisfy."""
+
+    def rules(self, value: Any) -> list[Rule]:
+        """Every rule there is; raises SerializationFailed for a value of another JSON type."""
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """A string of `least` to `most` characters that fits `pattern` (a regular expression)."""
+
+    least: int = 0
+    most: int | None = None
+    pattern: str | None = None
+
+    def rules(self, value: Any) -> list[Rule]:
+        if not isinstance(value, str):
+            raise SerializationFailed(f"{_json_type(value)} can not be converted to a String")
+        rules = []
+        if self.most is not None:
+            phrase = f"Member must have length less than or equal to {self.most}"
+            rules.append((phrase, len(value) <= self.most))
+        if self.least:
+            phrase = f"Member must have length greater than or equal to {self.least}"
+            rules.append((phrase, len(value) >= self.least))
+        if self.pattern is not None:
+            phrase = f"Member must satisfy regular expression pattern: {self.pattern}"
+            rules.append((phrase, re.fullmatch(self.pattern, value) is not None))
+        return rules
+
+
+@dataclass(frozen=True, slots=True)
+class Whole:
+    """An integer from `least` to `most`."""
+
+    least: int
+    most: int | None = None
+
+    def rules(self, value: Any) -> list[Rule]:
+        if isinstance(value, bool) or not isinstance(value, int):
+            raise SerializationFailed(f"{_json_type(value)} can not be converted to an Integer")
+        return _range_rules(value, self.least, self.most)
+
+
+@dataclass(frozen=True, slots=True)
+class Fraction:
+    """A number from `least` to `most`."""
+
+    least: float
+    most: float
+
+    def rules(self, value: Any) -> list[Rule]:
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise SerializationFailed(f"{_json_type(value)} can not be converted to a Double")
+        return _range_rules(value, self.least, self.most)
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """One of a set of strings."""
+
+    values: tuple[str, ...]
+
+    def rules(self, value: Any) -> list[Rule]:
+        phrase = f"Member must satisfy enum value set: [{', '.join(self.values)}]"
+        return [(phrase, value in self.values)]
+
+
+@dataclass(frozen=True, slots=True)
+class Sequence:
+    """A list of at most `most` members that each satisfy `member`."""
+
+    member: Constraint
+    most: int | None = None
+
+    def rules(self, value: Any) -> list[Rule]:
+        if not isinstance(value, list):
+            raise SerializationFailed("Expected a list")
+        rules = _inner_rules("Member", self.member, value)
+        if self.most is not None:
+            phrase = f"Member must have length less than or equal to {self.most}"
+            rules.append((phrase, len(value) <= self.most))
+        return rules
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A map whose keys and values satisfy a constraint each."""
+
+    key: Constraint
+    value: Constraint
+
+    def rules(self, value: Any) -> list[Rule]:
+        if not isinstance(value, dict):
+            raise SerializationFailed("Expected a map")
+        keys = _inner_rules("Map keys", self.key, list(value))
+        return [*keys, *_inner_rules("Map value", self.value, list(value.values()))]
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """A structure, member by member."""
+
+    members: Mapping[str, Constraint]
+    required: tuple[str, ...] = ()
+
+    def rules(self, value: Any) -> list[Rule]:
+        raise NotImplementedError("a group has the rules of its members")
+
+
+def check(request: Mapping[str, Any], group: Group) -> None:
+    """Raise ValidationFailed with everything that is wrong, in the order of `group`."""
+    found = list(violations(request, group))
+    if found:
+        raise ValidationFailed(*found)
+
+
+def violations(request: Mapping[str, Any], group: Group, prefix: str = "") -> Iterable[str]:
+    """What `request` breaks, each as `Value 'x' at 'member' failed to satisfy constraint: ...`."""
+    for name in group.required:
+        if request.get(name) is None:
+            yield f"Value null at '{prefix}{_member(name)}' {HEAD}Member must not be null"
+    for name, constraint in group.members.items():
+        value = request.get(name)
+        if value is None:
+            continue
+        place = f"{prefix}{_member(name)}"
+        if isinstance(constraint, Group):
+            if not isinstance(value, dict):
+                raise SerializationFailed("Expected a structure")
+            yield from violations(value, constraint, f"{place}.")
+        else:
+            for phrase, is_kept in constraint.rules(value):
+                if not is_kept:
+                    yield f"Value '{_shown(value)}' at '{place}' {HEAD}{phrase}"
+
+
+def _range_rules(value: float, least: float, most: float | None) -> list[Rule]:
+    floor = (f"Member must have value greater than or equal to {least}", value >= least)
+    if most is None:
+        return [floor]
+    return [(f"Member must have value less than or equal to {most}", value <= most), floor]
+
+
+def _inner_rules(what: str, constraint: Constraint, values: list[Any]) -> list[Rule]:
+    """One rule about all of them, which lists every rule of theirs."""
+    for value in values:
+        rules = constraint.rules(value)
+        if not all(is_kept for _, is_kept in rules):
+            inside = ", ".join([*(phrase for phrase, _ in rules), "Member must not be null"])
+            return [(f"{what} must satisfy constraint: [{inside}]", False)]
+    return []
+
+
+def _member(name: str) -> str:
+    return name[:1].lower() + name[1:]
+
+
+def _shown(value: Any) -> str:
+    """A value as the service, which is written in Java, shows it."""
+    if isinstance(value, list):
+        return f"[{', '.join(map(_shown, value))}]"
+    if isinstance(value, dict):
+        inside = (f"{key}={_shown(each)}" for key, each in value.items())
+        return f"{{{', '.join(inside)}}}"
+    return str(value)
+
+
+def _json_type(value: Any) -> str:
+    if isinstance(value, bool):
+        return "TRUE_VALUE" if value else "FALSE_VALUE"
+    if isinstance(value, int | float):
+        return "NUMBER_VALUE"
+    if isinstance(value, str):
+        return "STRING_VALUE"
+    return "START_ARRAY" if isinstance(value, list) else "START_OBJECT"

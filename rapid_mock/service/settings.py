@@ -1,0 +1,218 @@
+"""What a function may be told: the settings of CreateFunction and UpdateFunctionConfiguration.
+
+Source: Lambda API reference, "CreateFunction"; "Lambda quotas" and "Using Lambda environment
+variables", AWS Lambda Developer Guide; texts of refusals as recorded from AWS. A setting that is
+not named in `host/deployment.py` is stored and shown, and changes nothing here.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from lambda_runtime import contract
+from rapid_mock.errors import InvalidParameterValue
+from rapid_mock.service.constraints import (
+    Choice,
+    Constraint,
+    Group,
+    Sequence,
+    Table,
+    Text,
+    Whole,
+    check,
+)
+
+Settings = dict[str, Any]
+
+MAX_NAME = 64
+MAX_ENVIRONMENT_BYTES = 4096
+MAX_LAYERS = 5
+MAX_TAGS = 50
+
+_ARN = r"(arn:(aws[a-zA-Z-]*)?:[a-z0-9-.]+:.*)|()"
+_LEVELS = ("TRACE", "DEBUG", "INFO", "WARN", "ERROR", "FATAL")
+_SYSTEM_LEVELS = ("DEBUG", "INFO", "WARN")
+ARCHITECTURES = Sequence(Choice(("x86_64", "arm64")), 1)
+REGION_TEXT = r"((eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\d{1}:)?"
+NAME_PATTERN = (
+    r"(arn:(aws[a-zA-Z-]*)?:lambda:)?" + REGION_TEXT + r"(\d{12}:)?(function:)?"
+    r"([a-zA-Z0-9-_]+)(:(\$LATEST|[a-zA-Z0-9-_]+))?"
+)
+FUNCTION_NAME = Text(1, 140, NAME_PATTERN)
+
+_CONFIGURATION: dict[str, Constraint] = {
+    "Role": Text(0, 10000, r"arn:(aws[a-zA-Z-]*)?:iam::\d{12}:role/?[a-zA-Z_0-9+=,.@\-_/]+"),
+    "Handler": Text(0, 128, r"[^\s]+"),
+    "Description": Text(0, 256),
+    "Timeout": Whole(1, 900),
+    "MemorySize": Whole(128, 10240),
+    "Environment": Group({"Variables": Table(Text(pattern=r"[a-zA-Z]([a-zA-Z0-9_])+"), Text())}),
+    "KMSKeyArn": Text(0, 10000, _ARN),
+    "DeadLetterConfig": Group({"TargetArn": Text(0, 10000, _ARN)}),
+    "TracingConfig": Group({"Mode": Choice(("Active", "PassThrough"))}),
+    "Layers": Sequence(Text(1, 2048)),
+    "EphemeralStorage": Group({"Size": Whole(512, 10240)}, required=("Size",)),
+    "SnapStart": Group({"ApplyOn": Choice(("PublishedVersions", "None"))}),
+    "LoggingConfig": Group(
+        {
+            "LogFormat": Choice((contract.LOG_FORMAT_JSON, contract.LOG_FORMAT_TEXT)),
+            "ApplicationLogLevel": Choice(_LEVELS),
+            "SystemLogLevel": Choice(_SYSTEM_LEVELS),
+            "LogGroup": Text(1, 512, r"[\.\-_/#A-Za-z0-9]+"),
+        }
+    ),
+}
+_STORED = ("VpcConfig", "FileSystemConfigs", "ImageConfig")
+_INSTANCES = "LambdaManagedInstancesCapacityProviderConfig"
+_CREATE: dict[str, Constraint] = {
+    "PackageType": Choice(("Zip", "Image")),
+    "Architectures": ARCHITECTURES,
+    "CapacityProviderConfig": Group(
+        {_INSTANCES: Group({"PerExecutionEnvironmentMaxConcurrency": Whole(1, 1600)})},
+        required=(_INSTANCES,),
+    ),
+}
+SOURCE: dict[str, Constraint] = {
+    name: Text() for name in ("ZipFile", "S3Bucket", "S3Key", "S3ObjectVersion", "ImageUri")
+}
+TAGS = Table(Text(1, 128), Text(0, 256))
+_CREATE_GROUP = Group(
+    {
+        "FunctionName": FUNCTION_NAME,
+        **_CONFIGURATION,
+        **_CREATE,
+        "Runtime": Text(),
+        "Code": Group(SOURCE),
+        "Tags": TAGS,
+    },
+    required=("FunctionName", "Role", "Code"),
+)
+_UPDATE_GROUP = Group({**_CONFIGURATION, "Runtime": Text(), "RevisionId": Text()})
+
+RUNTIMES = (
+    *("nodejs18.x", "nodejs20.x", "nodejs22.x", "nodejs24.x"),
+    *("java8.al2", "java11", "java17", "java21", "java25"),
+    *(f"python3.{minor}" for minor in range(8, 15)),
+    *("dotnet8", "dotnet10", "ruby3.2", "ruby3.3", "ruby3.4", "provided.al2", "provided.al2023"),
+)
+DEPRECATED_RUNTIMES = (
+    *("nodejs", "nodejs4.3", "nodejs4.3-edge", "nodejs6.10", "nodejs8.10", "nodejs10.x"),
+    *("nodejs12.x", "nodejs14.x", "nodejs16.x", "java8", "python2.7", "python3.6", "python3.7"),
+    *("dotnetcore1.0", "dotnetcore2.0", "dotnetcore2.1", "dotnetcore3.1", "dotnet6"),
+    *("ruby2.5", "ruby2.7", "go1.x", "provided"),
+)
+
+
+def check_create(request: Mapping[str, Any]) -> None:
+    """Raise ValidationFailed for a CreateFunction request that breaks the API's model."""
+    check(request, _CREATE_GROUP)
+
+
+def settings_to_create(request: Mapping[str, Any], name: str) -> Settings:
+    """The settings of a new function called `name`, with AWS's defaults for what was not said.
+
+    Raises InvalidParameterValue; the request has passed `check_create`.
+    """
+    if len(name) > MAX_NAME:
+        raise InvalidParameterValue(
+            f"1 validation error detected: Value '{name}' at 'functionName' failed to satisfy "
+            f"constraint: Member must have length less than or equal to {MAX_NAME}"
+        )
+    if request.get("PackageType") == "Image":
+        raise InvalidParameterValue("Container images do not run here. Use a deployment package.")
+    if not request.get("Runtime") or not request.get("Handler"):
+        raise InvalidParameterValue(
+            "Runtime and Handler are mandatory parameters for functions created with deployment "
+            "packages."
+        )
+    given = _given(request, (*_CONFIGURATION, *_STORED, *_CREATE, "TenancyConfig", "Runtime"))
+    settings = complete_settings(given, name)
+    _check_values(settings, request)
+    return settings
+
+
+def complete_settings(given: Mapping[str, Any], name: str) -> Settings:
+    """What was said of the function `name`, and AWS's defaults."""
+    logging = {"LogFormat": contract.LOG_FORMAT_TEXT, **given.get("LoggingConfig", {})}
+    return {
+        "Description": "",
+        "Timeout": int(contract.DEFAULT_TIMEOUT_SECONDS),
+        "MemorySize": contract.DEFAULT_MEMORY_MB,
+        "PackageType": "Zip",
+        "Architectures": ["x86_64"],
+        "EphemeralStorage": {"Size": 512},
+        "TracingConfig": {"Mode": "PassThrough"},
+        "SnapStart": {"ApplyOn": "None"},
+        **given,
+        "LoggingConfig": {"LogGroup": f"/aws/lambda/{name}", **logging},
+    }
+
+
+def settings_to_update(
+    request: Mapping[str, Any], current: Mapping[str, Any], name: str
+) -> Settings:
+    """The settings after UpdateFunctionConfiguration: each given member replaces the old one."""
+    check(request, _UPDATE_GROUP)
+    given = _given(request, (*_CONFIGURATION, *_STORED, "Runtime"))
+    settings = complete_settings({**current, **given}, name)
+    if settings.get("DeadLetterConfig", {}).get("TargetArn") == "":
+        del settings["DeadLetterConfig"]
+    _check_values(settings, request)
+    return settings
+
+
+def check_tags(tags: Mapping[str, Any]) -> None:
+    """Raise InvalidParameterValue when a function would have too many tags."""
+    if len(tags) > MAX_TAGS:
+        raise InvalidParameterValue("Number of tags exceeds resource tag limit.")
+
+
+def _given(request: Mapping[str, Any], names: tuple[str, ...]) -> Settings:
+    return {name: request[name] for name in names if request.get(name) is not None}
+
+
+def _check_values(settings: Settings, request: Mapping[str, Any]) -> None:
+    runtime = request.get("Runtime")
+    if runtime in DEPRECATED_RUNTIMES:
+        raise InvalidParameterValue(
+            f"The runtime parameter of {runtime} is no longer supported for creating or updating "
+            "AWS Lambda functions. We recommend you use a supported runtime while creating or "
+            "updating functions."
+        )
+    if runtime is not None and runtime not in RUNTIMES:
+        raise InvalidParameterValue(
+            f"Value {runtime} at 'runtime' failed to satisfy constraint: Member must satisfy enum "
+            f"value set: [{', '.join(RUNTIMES)}] or be a valid ARN"
+        )
+    if request.get("DurableConfig"):
+        raise InvalidParameterValue("Durable functions do not run here.")
+    if len(settings.get("Layers", ())) > MAX_LAYERS:
+        raise InvalidParameterValue(f"Cannot reference more than {MAX_LAYERS} layers.")
+    _check_logging(settings["LoggingConfig"])
+    _check_variables(settings.get("Environment", {}).get("Variables") or {})
+
+
+def _check_logging(logging: Mapping[str, str]) -> None:
+    has_levels = "ApplicationLogLevel" in logging or "SystemLogLevel" in logging
+    if has_levels and logging["LogFormat"] != contract.LOG_FORMAT_JSON:
+        raise InvalidParameterValue(
+            "To use ApplicationLogLevel or SystemLogLevel, you must set LogFormat to JSON."
+        )
+
+
+def _check_variables(variables: Mapping[str, str]) -> None:
+    reserved = [name for name in variables if name in contract.ENV_RESERVED]
+    if reserved:
+        raise InvalidParameterValue(
+            "Lambda was unable to configure your environment variables because the environment "
+            "variables you have provided contains reserved keys that are currently not supported "
+            f"for modification. Reserved keys used in this request: {', '.join(reserved)}"
+        )
+    measured = json.dumps(variables, separators=(",", ":"), ensure_ascii=False)
+    if len(measured.encode("utf-8", "replace")) > MAX_ENVIRONMENT_BYTES:
+        raise InvalidParameterValue(
+            "Lambda was unable to configure your environment variables because the environment "
+            f"variables you have provided exceeded the 4KB limit. String measured: {measured}"
+        )

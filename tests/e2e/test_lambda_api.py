@@ -1,0 +1,395 @@
+"""Functions through the Lambda API: boto3 with nothing but `endpoint_url`."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import io
+import json
+import stat
+import sys
+import urllib.error
+import urllib.request
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.command_line import ROOT, Serving, write_code
+from tests.support.lambda_api import (
+    ARN,
+    ROLE,
+    client_of,
+    create,
+    invoke,
+    publish,
+    refusal,
+    wait_active,
+    wait_updated,
+    zip_of,
+)
+
+PYTHON = f"python3.{sys.version_info[1]}"
+SAYS = """
+import os
+def handler(event, context):
+    return [{!r}, context.function_version, context.invoked_function_arn, os.environ.get("SECRET")]
+"""
+
+
+@pytest.fixture(scope="module")
+def serving() -> Iterator[Serving]:
+    with Serving() as serving:
+        yield serving
+
+
+@pytest.fixture
+def client(serving: Serving) -> Iterator[Any]:
+    with client_of(serving.url) as client:
+        yield client
+        for page in client.get_paginator("list_functions").paginate():
+            for function in page["Functions"]:
+                client.delete_function(FunctionName=function["FunctionName"])
+
+
+def make(client: Any, name: str = "f", says: str = "one", **options: Any) -> Any:
+    return create(client, name, SAYS.format(says), Runtime=PYTHON, **options)
+
+
+def test_a_function_from_nothing_but_a_zip(client: Any) -> None:
+    """`start` without a handler serves an empty service; a created function becomes active."""
+    assert client.list_functions()["Functions"] == []
+    made = make(client, Environment={"Variables": {"SECRET": "s"}}, Tags={"team": "a"})
+    package = zip_of(SAYS.format("one"))
+    assert made["ResponseMetadata"]["HTTPStatusCode"] == 201
+    assert (made["State"], made["StateReason"]) == ("Pending", "The function is being created.")
+    assert made["StateReasonCode"] == "Creating"
+    assert "LastUpdateStatus" not in made
+    assert made["FunctionArn"] == f"{ARN}f"
+    assert made["CodeSize"] == len(package)
+    assert made["CodeSha256"] == base64.b64encode(hashlib.sha256(package).digest()).decode()
+    got = client.get_function(FunctionName="f")
+    configuration = got["Configuration"]
+    assert (configuration["State"], configuration["LastUpdateStatus"]) == ("Active", "Successful")
+    assert configuration["RevisionId"] != made["RevisionId"]
+    assert configuration["LastModified"] == made["LastModified"]
+    assert got["Tags"] == {"team": "a"}
+    assert invoke(client, "f") == ["one", "$LATEST", f"{ARN}f", "s"]
+
+
+def test_the_answer_has_every_default(client: Any) -> None:
+    """What was not said has AWS's defaults; what was never given is absent."""
+    made = make(client)
+    for volatile in ("ResponseMetadata", "LastModified", "RevisionId", "CodeSha256", "CodeSize"):
+        made.pop(volatile)
+    assert made == {
+        "FunctionName": "f",
+        "FunctionArn": f"{ARN}f",
+        "Runtime": PYTHON,
+        "Role": ROLE,
+        "Handler": "app.handler",
+        "Description": "",
+        "Timeout": 3,
+        "MemorySize": 128,
+        "Version": "$LATEST",
+        "State": "Pending",
+        "StateReason": "The function is being created.",
+        "StateReasonCode": "Creating",
+        "PackageType": "Zip",
+        "Architectures": ["x86_64"],
+        "EphemeralStorage": {"Size": 512},
+        "TracingConfig": {"Mode": "PassThrough"},
+        "SnapStart": {"ApplyOn": "None", "OptimizationStatus": "Off"},
+        "LoggingConfig": {"LogFormat": "Text", "LogGroup": "/aws/lambda/f"},
+    }
+
+
+def test_new_code_serves_once_the_update_has_succeeded(client: Any) -> None:
+    """UpdateFunctionCode passes through InProgress; afterwards no old environment answers."""
+    make(client)
+    assert invoke(client, "f")[0] == "one"
+    updated = client.update_function_code(FunctionName="f", ZipFile=zip_of(SAYS.format("two")))
+    assert (updated["State"], updated["LastUpdateStatus"]) == ("Active", "InProgress")
+    assert updated["LastUpdateStatusReasonCode"] == "Creating"
+    wait_updated(client, "f")
+    assert [invoke(client, "f")[0] for _ in range(3)] == ["two"] * 3
+
+
+def test_new_configuration_replaces_what_is_given(client: Any) -> None:
+    """UpdateFunctionConfiguration replaces given members whole and leaves the others."""
+    make(client, Environment={"Variables": {"SECRET": "s", "OTHER": "o"}}, Timeout=5)
+    client.update_function_configuration(
+        FunctionName="f", MemorySize=256, Environment={"Variables": {"SECRET": "t"}}
+    )
+    wait_updated(client, "f")
+    now = client.get_function_configuration(FunctionName="f")
+    assert (now["MemorySize"], now["Timeout"]) == (256, 5)
+    assert now["Environment"] == {"Variables": {"SECRET": "t"}}
+    assert invoke(client, "f")[3] == "t"
+
+
+def test_a_dry_run_changes_nothing(client: Any) -> None:
+    """UpdateFunctionCode with DryRun checks the code and leaves the function as it was."""
+    make(client)
+    before = client.get_function_configuration(FunctionName="f")["RevisionId"]
+    client.update_function_code(FunctionName="f", ZipFile=zip_of("x"), DryRun=True)
+    assert client.get_function_configuration(FunctionName="f")["RevisionId"] == before
+    assert invoke(client, "f")[0] == "one"
+
+
+def test_the_code_can_be_fetched_where_get_function_says(client: Any) -> None:
+    """`Location` is a URL of this service that gives the archive as it was uploaded."""
+    make(client)
+    location = client.get_function(FunctionName="f")["Code"]["Location"]
+    with urllib.request.urlopen(location, timeout=10) as answer:
+        assert answer.read() == zip_of(SAYS.format("one"))
+    with pytest.raises(urllib.error.HTTPError, match="404"):
+        urllib.request.urlopen(location + "x", timeout=10)
+
+
+def test_a_local_directory_instead_of_an_archive(client: Any, tmp_path: Path) -> None:
+    """A bucket called hot-reload means a directory here, whose path is the key."""
+    write_code(tmp_path, SAYS.format("here"))
+    client.create_function(
+        FunctionName="f",
+        Runtime=PYTHON,
+        Role=ROLE,
+        Handler="app.handler",
+        Code={"S3Bucket": "hot-reload", "S3Key": str(tmp_path)},
+    )
+    wait_active(client, "f")
+    assert invoke(client, "f")[0] == "here"
+    write_code(tmp_path, SAYS.format("changed"))
+    client.update_function_code(FunctionName="f", S3Bucket="hot-reload", S3Key=str(tmp_path))
+    wait_updated(client, "f")
+    assert invoke(client, "f")[0] == "changed"
+
+
+def test_a_runtime_of_its_own_comes_as_a_bootstrap(client: Any) -> None:
+    """With a provided runtime the executable `bootstrap` in the archive is the runtime."""
+    bootstrap = zipfile.ZipInfo("bootstrap")
+    bootstrap.external_attr = (stat.S_IFREG | 0o755) << 16
+    data = io.BytesIO()
+    with zipfile.ZipFile(data, "w") as archive:
+        archive.writestr(bootstrap, f'#!/bin/sh\nexec "{sys.executable}" runtime.py\n')
+        archive.writestr(
+            "runtime.py",
+            "import http.client, os\n"
+            "while True:\n"
+            "    api = http.client.HTTPConnection(os.environ['AWS_LAMBDA_RUNTIME_API'])\n"
+            "    api.request('GET', '/2018-06-01/runtime/invocation/next')\n"
+            "    event = api.getresponse()\n"
+            "    event.read()\n"
+            "    name = event.headers['Lambda-Runtime-Aws-Request-Id']\n"
+            "    path = f'/2018-06-01/runtime/invocation/{name}/response'\n"
+            "    api.request('POST', path, b'\"own\"')\n"
+            "    api.getresponse().read()\n",
+        )
+    client.create_function(
+        FunctionName="f",
+        Runtime="provided.al2023",
+        Role=ROLE,
+        Handler="none",
+        Code={"ZipFile": data.getvalue()},
+    )
+    wait_active(client, "f")
+    assert invoke(client, "f") == "own"
+
+
+def test_a_damaged_archive_fails_the_function(client: Any) -> None:
+    """An archive whose content is damaged: the state is Failed, and an invoke says so."""
+    data = io.BytesIO()
+    with zipfile.ZipFile(data, "w") as archive:
+        archive.writestr("app.py", "def handler(event, context): return 'unharmed'")
+    damaged = data.getvalue().replace(b"unharmed", b"HARMED!!")
+    client.create_function(
+        FunctionName="f",
+        Runtime=PYTHON,
+        Role=ROLE,
+        Handler="app.handler",
+        Code={"ZipFile": damaged},
+    )
+    with pytest.raises(Exception, match="terminal failure state"):
+        wait_active(client, "f")
+    now = client.get_function_configuration(FunctionName="f")
+    assert (now["State"], now["StateReasonCode"]) == ("Failed", "InvalidZipFileException")
+    assert now["StateReason"] == "The code could not be unpacked: the archive is damaged"
+    assert refusal(client, "invoke", FunctionName="f") == (
+        409,
+        "ResourceConflictException",
+        "The operation cannot be performed at this time. The function is currently in the "
+        "following state: Failed",
+    )
+
+
+def test_sixty_functions_come_in_two_pages(client: Any) -> None:
+    """ListFunctions gives 50 a page, whatever MaxItems says; the paginator gets all, in order."""
+    names = [f"f{number:02}" for number in range(60)]
+    for name in names:
+        client.create_function(
+            FunctionName=name,
+            Runtime=PYTHON,
+            Role=ROLE,
+            Handler="app.handler",
+            Code={"ZipFile": zip_of("")},
+        )
+    first = client.list_functions(MaxItems=1000)
+    assert (len(first["Functions"]), "NextMarker" in first) == (50, True)
+    assert not {"State", "LastUpdateStatus"} & first["Functions"][0].keys()
+    pages = list(client.get_paginator("list_functions").paginate())
+    assert [each["FunctionName"] for page in pages for each in page["Functions"]] == names
+
+
+def test_tags(client: Any) -> None:
+    """Tags are set, listed and taken away by the function's ARN."""
+    make(client)
+    client.tag_resource(Resource=f"{ARN}f", Tags={"a": "1", "b": "2"})
+    client.untag_resource(Resource=f"{ARN}f", TagKeys=["a"])
+    assert client.list_tags(Resource=f"{ARN}f")["Tags"] == {"b": "2"}
+
+
+def test_a_deleted_function_is_gone(client: Any) -> None:
+    """DeleteFunction answers 204; afterwards there is nothing to get or to invoke."""
+    make(client)
+    invoke(client, "f")
+    deleted = client.delete_function(FunctionName="f")
+    assert deleted["ResponseMetadata"]["HTTPStatusCode"] == 204
+    missing = (404, "ResourceNotFoundException", f"Function not found: {ARN}f")
+    assert refusal(client, "get_function", FunctionName="f") == missing
+    assert refusal(client, "delete_function", FunctionName="f") == missing
+
+
+# --- Versions and aliases -------------------------------------------------------------------
+
+
+def test_published_versions_stay_as_they_were(client: Any) -> None:
+    """A version keeps its code and configuration; unchanged content is not published again."""
+    make(client, Environment={"Variables": {"SECRET": "1"}})
+    assert publish(client, "f") == "1"
+    assert publish(client, "f") == "1"
+    client.update_function_code(FunctionName="f", ZipFile=zip_of(SAYS.format("two")))
+    wait_updated(client, "f")
+    client.update_function_configuration(FunctionName="f", Environment={"Variables": {}})
+    wait_updated(client, "f")
+    assert publish(client, "f") == "2"
+    assert invoke(client, "f", Qualifier="1") == ["one", "1", f"{ARN}f:1", "1"]
+    assert invoke(client, "f:2") == ["two", "2", f"{ARN}f:2", None]
+    versions = client.list_versions_by_function(FunctionName="f")["Versions"]
+    assert [each["FunctionArn"] for each in versions] == [
+        f"{ARN}f:$LATEST",
+        f"{ARN}f:1",
+        f"{ARN}f:2",
+    ]
+    client.delete_function(FunctionName="f", Qualifier="2")
+    client.delete_function(FunctionName="f", Qualifier="2")
+    assert refusal(client, "invoke", FunctionName="f", Qualifier="2")[2].endswith(":f:2")
+    client.update_function_code(FunctionName="f", ZipFile=zip_of(SAYS.format("three")))
+    wait_updated(client, "f")
+    assert publish(client, "f") == "3"
+
+
+def test_create_with_publish(client: Any) -> None:
+    """Publish=True creates version 1 too: its number in an answer with the unqualified ARN."""
+    made = make(client, Publish=True)
+    assert (made["Version"], made["FunctionArn"]) == ("1", f"{ARN}f")
+    assert publish(client, "f") == "1"
+    assert invoke(client, "f", Qualifier="1")[:2] == ["one", "1"]
+    assert invoke(client, "f")[:2] == ["one", "$LATEST"]
+
+
+def test_an_alias_is_invoked_as_it_is_named(client: Any) -> None:
+    """The executed version is the alias's; the function sees the ARN with the alias."""
+    make(client)
+    publish(client, "f")
+    made = client.create_alias(FunctionName="f", Name="live", FunctionVersion="1")
+    made.pop("ResponseMetadata"), made.pop("RevisionId")
+    assert made == {
+        "AliasArn": f"{ARN}f:live",
+        "Name": "live",
+        "FunctionVersion": "1",
+        "Description": "",
+    }
+    answer = client.invoke(FunctionName="f", Qualifier="live")
+    assert answer["ExecutedVersion"] == "1"
+    assert json.loads(answer["Payload"].read()) == ["one", "1", f"{ARN}f:live", None]
+    got = client.get_function_configuration(FunctionName="f", Qualifier="live")
+    assert (got["FunctionArn"], got["Version"]) == (f"{ARN}f:live", "1")
+
+
+def test_a_weighted_alias_uses_both_versions(client: Any) -> None:
+    """With half of the weight each, 40 invocations reach both versions; without weights one."""
+    make(client)
+    publish(client, "f")
+    client.update_function_code(FunctionName="f", ZipFile=zip_of(SAYS.format("two")))
+    wait_updated(client, "f")
+    publish(client, "f")
+    client.create_alias(
+        FunctionName="f",
+        Name="live",
+        FunctionVersion="1",
+        RoutingConfig={"AdditionalVersionWeights": {"2": 0.5}},
+    )
+    assert {invoke(client, "f:live")[1] for _ in range(40)} == {"1", "2"}
+    updated = client.update_alias(FunctionName="f", Name="live", RoutingConfig={})
+    assert "RoutingConfig" not in updated
+    assert {invoke(client, "f:live")[1] for _ in range(10)} == {"1"}
+    assert [each["Name"] for each in client.list_aliases(FunctionName="f")["Aliases"]] == ["live"]
+    client.delete_alias(FunctionName="f", Name="live")
+    assert (
+        client.delete_alias(FunctionName="f", Name="live")["ResponseMetadata"]["HTTPStatusCode"]
+        == 204
+    )
+
+
+# --- Safety ---------------------------------------------------------------------------------
+
+
+def test_control_operations_need_authorization(serving: Serving) -> None:
+    """Without an Authorization header nothing is created, deleted or listed: 403."""
+    for method, path in (("POST", ""), ("GET", ""), ("DELETE", "/f")):
+        url = f"{serving.url}/2015-03-31/functions{path}"
+        request = urllib.request.Request(url, b"{}", method=method)
+        with pytest.raises(urllib.error.HTTPError) as refused:
+            urllib.request.urlopen(request, timeout=10)
+        with refused.value as answer:
+            assert answer.code == 403
+            assert answer.headers["x-amzn-ErrorType"] == "MissingAuthenticationTokenException"
+            assert json.loads(answer.read()) == {"Message": "Missing Authentication Token"}
+
+
+@pytest.mark.parametrize(
+    "header", [("Origin", "https://evil.example"), ("Sec-Fetch-Site", "cross-site")]
+)
+def test_other_web_sites_are_refused(serving: Serving, header: tuple[str, str]) -> None:
+    """A web page of another site creates nothing, whatever it authorizes itself with."""
+    url = f"{serving.url}/2015-03-31/functions"
+    headers = {"Authorization": "any", header[0]: header[1]}
+    request = urllib.request.Request(url, b"{}", headers, method="POST")
+    with pytest.raises(urllib.error.HTTPError) as refused:
+        urllib.request.urlopen(request, timeout=10)
+    with refused.value as answer:
+        assert answer.code == 403
+        assert b"refused" in answer.read()
+
+
+def test_a_function_of_the_command_line_is_one_of_the_api(tmp_path: Path) -> None:
+    """What `start HANDLER` serves can be looked at, published and updated through the API."""
+    write_code(tmp_path, SAYS.format("cli"))
+    with (
+        Serving("app.handler", "--code", str(tmp_path), "--name", "mine", cwd=ROOT) as serving,
+        client_of(serving.url) as client,
+    ):
+        got = client.get_function_configuration(FunctionName="mine")
+        assert (got["Handler"], got["Runtime"], got["State"]) == ("app.handler", PYTHON, "Active")
+        assert publish(client, "mine") == "1"
+        client.update_function_configuration(
+            FunctionName="mine", Environment={"Variables": {"SECRET": "new"}}
+        )
+        wait_updated(client, "mine")
+        assert invoke(client, "mine") == ["cli", "$LATEST", f"{ARN}mine", "new"]
+        assert invoke(client, "mine:1") == ["cli", "1", f"{ARN}mine:1", None]
+        client.update_function_code(FunctionName="mine", ZipFile=zip_of(SAYS.format("zip")))
+        wait_updated(client, "mine")
+        assert invoke(client, "mine")[0] == "zip"
