@@ -87,6 +87,7 @@ def define_function(
         on_attach=options.on_attach,
         runtime_api_port=options.runtime_api_port,
         init_timeout_seconds=_init_timeout_seconds(options),
+        restore_timeout_seconds=_restore_timeout_seconds(options),
     )
 
 
@@ -132,6 +133,10 @@ def _init_timeout_seconds(options: FunctionOptions) -> float:
     if options.max_concurrency is None and not options.snapstart:
         return contract.INIT_TIMEOUT_SECONDS
     return max(contract.MANAGED_INIT_TIMEOUT_SECONDS, options.timeout)
+
+
+def _restore_timeout_seconds(options: FunctionOptions) -> float:
+    return UNLIMITED_SECONDS if options.timeout is None else contract.RESTORE_TIMEOUT_SECONDS
 
 
 def _initialization_type(options: FunctionOptions) -> str:

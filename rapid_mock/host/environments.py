@@ -66,8 +66,9 @@ class FunctionDefinition:
     `runtime` says how its runtime starts (variables aside); `extensions` are executables;
     `environment` the user's variables; `credentials` by variable name, None for dummies;
     `concurrency` the most environments at once, None for no limit of its own;
-    `init_timeout_seconds` bounds the init phase; `mounts`: its processes have a file system of
-    their own; `is_frozen_when_idle`: its processes stand still between invocations.
+    `init_timeout_seconds` bounds the init phase, `restore_timeout_seconds` a restore; `mounts`: its
+    processes have a file system of their own; `is_frozen_when_idle`: they stand still between
+    invocations.
     With `on_attach` the user starts the runtime, and it is told how; `runtime_api_port` is a fixed
     port for that, 0 a free one. `code_place`: where its code is kept as long as it may run.
     """
@@ -80,6 +81,7 @@ class FunctionDefinition:
     concurrency: int | None = 10
     account: str = contract.DEFAULT_ACCOUNT_ID
     init_timeout_seconds: float = contract.INIT_TIMEOUT_SECONDS
+    restore_timeout_seconds: float = contract.RESTORE_TIMEOUT_SECONDS
     mounts: Mounts | None = None
     is_frozen_when_idle: bool = False
     on_attach: Callable[[Launch], None] | None = None
@@ -211,6 +213,7 @@ def _lifecycle_settings(definition: FunctionDefinition, log_stream: str) -> Sett
         memory_mb=function.memory_mb,
         extensions=tuple(path.name for path in definition.extensions),
         init_timeout=definition.init_timeout_seconds,
+        restore_timeout=definition.restore_timeout_seconds,
         account_id=definition.account,
         initialization_type=function.initialization_type,
         log_stream=log_stream,
