@@ -35,7 +35,8 @@ def s3(
     for key in keys or ("my-key",):
         stored = {} if is_removal else {"size": size, "eTag": etag or origin.hexadecimal(32)}
         version = {} if version_id is None else {"versionId": version_id}
-        sequencer = {"sequencer": f"00{origin.hexadecimal(16).upper()}"}
+        # Later events of a key have greater sequencers.
+        order = f"{origin.milliseconds:014X}{origin.hexadecimal(4).upper()}"
         records.append(
             {
                 "eventVersion": "2.1",
@@ -57,7 +58,12 @@ def s3(
                         "ownerIdentity": {"principalId": owner},
                         "arn": f"arn:aws:s3:::{bucket}",
                     },
-                    "object": {"key": quote_plus(key, safe="/"), **stored, **version, **sequencer},
+                    "object": {
+                        "key": quote_plus(key, safe="/"),
+                        **stored,
+                        **version,
+                        "sequencer": order,
+                    },
                 },
             }
         )

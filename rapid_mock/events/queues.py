@@ -6,10 +6,11 @@ attributes: "Amazon SQS message metadata", "Calculating the MD5 message digest".
 
 from __future__ import annotations
 
-import base64
 import hashlib
 from collections.abc import Mapping, Sequence
+from typing import Any
 
+from rapid_mock.events.received import sqs_record
 from rapid_mock.events.values import ACCOUNT, REGION, Body, Event, Moment, Origin, text_of
 
 AttributeValue = str | bytes | int | float
@@ -50,25 +51,16 @@ def sqs(
     records = []
     for place, body in enumerate(bodies or ("Hello from SQS!",)):
         text = text_of(body)
-        record_system = dict(system)
-        if is_fifo:
-            record_system |= _fifo_attributes(origin, place, text, group_id, deduplication_id)
-        records.append(
-            {
-                "messageId": message_ids[place] if place < len(message_ids) else origin.uuid(),
-                "receiptHandle": origin.token(120),
-                "body": text,
-                "attributes": record_system,
-                "messageAttributes": {
-                    name: _message_attribute(value) for name, value in (attributes or {}).items()
-                },
-                **_attributes_digest(attributes or {}, is_fifo=is_fifo),
-                "md5OfBody": _md5(text.encode()),
-                "eventSource": "aws:sqs",
-                "eventSourceARN": origin.arn("sqs", queue),
-                "awsRegion": region,
-            }
-        )
+        fifo = _fifo_attributes(origin, place, text, group_id, deduplication_id) if is_fifo else {}
+        message = {
+            "MessageId": message_ids[place] if place < len(message_ids) else origin.uuid(),
+            "ReceiptHandle": origin.token(120),
+            "Body": text,
+            "MD5OfBody": _md5(text.encode()),
+            "Attributes": system | fifo,
+            **_message_attributes(attributes or {}),
+        }
+        records.append(sqs_record(message, origin.arn("sqs", queue)))
     return {"Records": records}
 
 
@@ -83,35 +75,21 @@ def _fifo_attributes(
     }
 
 
-def _message_attribute(value: AttributeValue) -> dict[str, object]:
-    is_binary = isinstance(value, bytes)
-    name = "binaryValue" if is_binary else "stringValue"
-    return {
-        name: base64.b64encode(value).decode() if isinstance(value, bytes) else str(value),
-        "stringListValues": [],
-        "binaryListValues": [],
-        "dataType": _data_type(value),
-    }
-
-
-def _data_type(value: AttributeValue) -> str:
-    if isinstance(value, bytes):
-        return "Binary"
-    return "String" if isinstance(value, str) else "Number"
-
-
-def _attributes_digest(
-    attributes: Mapping[str, AttributeValue], *, is_fifo: bool
-) -> dict[str, str | None]:
-    """Null for a message without attributes; FIFO messages without attributes lack the member."""
-    if not attributes:
-        return {} if is_fifo else {"md5OfMessageAttributes": None}
+def _message_attributes(attributes: Mapping[str, AttributeValue]) -> dict[str, Any]:
+    """Message attributes and their digest; neither is there without attributes."""
     encoded = b""
+    described = {}
     for name, value in sorted(attributes.items()):
+        is_binary = isinstance(value, bytes)
+        kind = "Binary" if is_binary else "String" if isinstance(value, str) else "Number"
         raw = value if isinstance(value, bytes) else str(value).encode()
-        encoded += _sized(name.encode()) + _sized(_data_type(value).encode())
-        encoded += (_BINARY if isinstance(value, bytes) else _STRING) + _sized(raw)
-    return {"md5OfMessageAttributes": _md5(encoded)}
+        encoded += _sized(name.encode()) + _sized(kind.encode())
+        encoded += (_BINARY if is_binary else _STRING) + _sized(raw)
+        content = {"BinaryValue": raw} if is_binary else {"StringValue": raw.decode()}
+        described[name] = {**content, "DataType": kind}
+    if not described:
+        return {}
+    return {"MessageAttributes": described, "MD5OfMessageAttributes": _md5(encoded)}
 
 
 def _sized(data: bytes) -> bytes:

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from rapid_mock.events.values import ACCOUNT, REGION, Body, Event, Moment, Origin, base64_of
+from rapid_mock.events.received import kinesis_record
+from rapid_mock.events.values import ACCOUNT, REGION, Body, Event, Moment, Origin, bytes_of
 
 _FIRST_SEQUENCE_NUMBER = 49590338271490256608559692538361571095921575989136588898
 
@@ -29,26 +30,17 @@ def kinesis(
     `sequence_numbers` are given to the records in order; without them they count up.
     """
     origin = Origin(seed, at, region, account)
+    stream_arn = origin.arn("kinesis", f"stream/{stream}")
+    role_arn = f"arn:aws:iam::{account}:role/{role}"
     records = []
     for place, datum in enumerate(data or ("Hello from Kinesis!",)):
         given = sequence_numbers[place : place + 1]
         sequence_number = given[0] if given else str(_FIRST_SEQUENCE_NUMBER + place)
-        records.append(
-            {
-                "kinesis": {
-                    "kinesisSchemaVersion": "1.0",
-                    "partitionKey": partition_key,
-                    "sequenceNumber": sequence_number,
-                    "data": base64_of(datum),
-                    "approximateArrivalTimestamp": origin.milliseconds / 1000,
-                },
-                "eventSource": "aws:kinesis",
-                "eventVersion": "1.0",
-                "eventID": f"{shard_id}:{sequence_number}",
-                "eventName": "aws:kinesis:record",
-                "invokeIdentityArn": f"arn:aws:iam::{account}:role/{role}",
-                "awsRegion": region,
-                "eventSourceARN": origin.arn("kinesis", f"stream/{stream}"),
-            }
-        )
+        record = {
+            "SequenceNumber": sequence_number,
+            "ApproximateArrivalTimestamp": origin.moment,
+            "Data": bytes_of(datum),
+            "PartitionKey": partition_key,
+        }
+        records.append(kinesis_record(record, stream_arn, shard_id, role_arn))
     return {"Records": records}

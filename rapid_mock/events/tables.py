@@ -6,12 +6,12 @@ guide's sample says. Sizes: "DynamoDB item sizes and formats".
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from decimal import Decimal
 from typing import Any
 
+from rapid_mock.events.received import dynamodb_record
 from rapid_mock.events.values import ACCOUNT, REGION, Event, Moment, Origin
 
 _IMAGES = {
@@ -47,26 +47,21 @@ def dynamodb(
         new = {"id": "1", "message": "New item!"}
     origin = Origin(seed, at, region, account)
     shown = _shown(_marshalled(new), _marshalled(old), keys, view_type)
-    record = {
+    record: dict[str, Any] = {
         "eventID": event_id or origin.hexadecimal(32),
         "eventName": _event_name(new, old),
-        "eventVersion": "1.1",
-        "eventSource": "aws:dynamodb",
-        "awsRegion": region,
         "dynamodb": {
-            "ApproximateCreationDateTime": int(origin.now),
+            "ApproximateCreationDateTime": origin.moment,
             **shown,
             "SequenceNumber": sequence_number,
             "SizeBytes": sum(_item_bytes(one) for one in shown.values()),
             "StreamViewType": view_type,
         },
-        "eventSourceARN": origin.arn(
-            "dynamodb", f"table/{table}/stream/{origin.stamp().removesuffix('Z')}"
-        ),
     }
     if expired:
-        record["userIdentity"] = {"type": "Service", "principalId": "dynamodb.amazonaws.com"}
-    return {"Records": [record]}
+        record["userIdentity"] = {"Type": "Service", "PrincipalId": "dynamodb.amazonaws.com"}
+    stream = f"table/{table}/stream/{origin.stamp().removesuffix('Z')}"
+    return {"Records": [dynamodb_record(record, origin.arn("dynamodb", stream))]}
 
 
 def _shown(
@@ -94,7 +89,7 @@ def _marshalled(item: Mapping[str, Any] | None) -> dict[str, Any] | None:
 
 
 def attribute_value(value: object) -> dict[str, Any]:
-    """A plain value as DynamoDB's JSON: `7` is `{"N": "7"}`.
+    """A plain value as boto3 has it: `7` is `{"N": "7"}`, bytes stay bytes.
 
     Raises ValueError for a type that DynamoDB has not.
     """
@@ -120,11 +115,11 @@ def _set_value(values: AbstractSet[object]) -> dict[str, Any]:
     return {f"{kinds.pop()}S": [text for _, text in scalars]}
 
 
-def _scalar(value: object) -> tuple[str, str]:
+def _scalar(value: object) -> tuple[str, Any]:
     if isinstance(value, str):
         return "S", value
     if isinstance(value, bytes):
-        return "B", base64.b64encode(value).decode()
+        return "B", value
     if isinstance(value, int | float | Decimal) and not isinstance(value, bool):
         return "N", _number_text(value)
     raise ValueError(f"DynamoDB has no type for {type(value).__name__}")
@@ -151,10 +146,12 @@ def _value_bytes(value: Mapping[str, Any]) -> int:
     if kind in {"BOOL", "NULL"}:
         return 1
     texts = content if isinstance(content, list) else [content]
-    return sum(_scalar_bytes(kind[0], text) for text in texts)
+    return sum(_scalar_bytes(kind[0], one) for one in texts)
 
 
-def _scalar_bytes(kind: str, text: str) -> int:
+def _scalar_bytes(kind: str, value: str | bytes) -> int:
+    if isinstance(value, bytes):
+        return len(value)
     if kind == "N":
-        return (len(Decimal(text).normalize().as_tuple().digits) + 1) // 2 + 1
-    return len(base64.b64decode(text)) if kind == "B" else len(text.encode())
+        return (len(Decimal(value).normalize().as_tuple().digits) + 1) // 2 + 1
+    return len(value.encode())

@@ -44,6 +44,11 @@ class Origin:
         """The moment in epoch milliseconds."""
         return round(self.now * 1000)
 
+    @property
+    def moment(self) -> datetime:
+        """The moment as a UTC datetime with milliseconds."""
+        return datetime.fromtimestamp(self.milliseconds / 1000, UTC)
+
     def arn(self, service: str, resource: str) -> str:
         """`arn:aws:<service>:<region>:<account>:<resource>`."""
         return f"arn:aws:{service}:{self.region}:{self.account}:{resource}"
@@ -63,12 +68,11 @@ class Origin:
 
     def stamp(self, timespec: str = "milliseconds") -> str:
         """The moment as `2026-01-01T00:00:00.000Z`; `timespec` as of `datetime.isoformat`."""
-        moment = datetime.fromtimestamp(self.milliseconds / 1000, UTC)
-        return moment.isoformat(timespec=timespec).replace("+00:00", "Z")
+        return self.moment.isoformat(timespec=timespec).replace("+00:00", "Z")
 
     def request_time(self) -> str:
         """The moment as access logs write it: `09/Apr/2015:12:34:56 +0000`, in any locale."""
-        moment = datetime.fromtimestamp(self.now, UTC)
+        moment = self.moment
         return f"{moment:%d}/{_MONTHS[moment.month - 1]}/{moment:%Y:%H:%M:%S} +0000"
 
 
@@ -93,10 +97,6 @@ def text_of(body: Body) -> str:
 
 def bytes_of(body: Body) -> bytes:
     return body if isinstance(body, bytes) else text_of(body).encode()
-
-
-def base64_of(body: Body) -> str:
-    return base64.b64encode(bytes_of(body)).decode()
 
 
 def _epoch_seconds(at: Moment, seed: int | None) -> float:

@@ -403,3 +403,9 @@ def test_a_seed_makes_the_event_the_same(name: str) -> None:
     if name not in {"cloudwatch_logs", "kinesis"}:
         assert factory(seed=1) != factory(seed=2)
     assert factory(seed=1) != factory(seed=1, at=0)
+
+
+def test_later_s3_events_have_greater_sequencers() -> None:
+    """The sequencers of one key order its events."""
+    first, second = (events.s3("k", at=moment)["Records"][0] for moment in (1.0, 2.0))
+    assert first["s3"]["object"]["sequencer"] < second["s3"]["object"]["sequencer"]
