@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lambda_runtime import contract
+from rapid_mock.lifecycle.effects import Refusal
 from rapid_mock.lifecycle.machines import ExtensionState, InvocationState, RuntimeState
 from rapid_mock.lifecycle.report import timeout_message
 from rapid_mock.lifecycle.state import Extension, Fault, Phase
@@ -120,6 +121,7 @@ def restore_timed_out(state: State) -> Fault:
         sentence,
         payload=reported.payload if reported else None,
         process=state.runtime_process,
+        refusal=None if reported else Refusal.RESTORE_TIMED_OUT,
     )
 
 

@@ -109,11 +109,19 @@ Message = (
 # --- Outcomes and records -------------------------------------------------------------------
 
 
+class Refusal(Enum):
+    """Why the Lambda API itself answers with an error, in place of the function's."""
+
+    RESTORE_FAILED = "restore failed"
+    RESTORE_TIMED_OUT = "restore timed out"
+
+
 @dataclass(slots=True)
 class Outcome:
     """What the invoker gets: the runtime's `payload`, or `error` (JSON members in wire order).
 
-    `status` is `success`, `error`, `failure` or `timeout`; all but the first are function errors.
+    `status` is `success`, `error`, `failure` or `timeout`; all but the first are function errors,
+    unless there is a `refusal`.
     """
 
     status: str
@@ -121,6 +129,7 @@ class Outcome:
     content_type: str | None = None
     error_type: str | None = None
     error: dict[str, str] | None = None
+    refusal: Refusal | None = None
 
 
 @dataclass(slots=True)

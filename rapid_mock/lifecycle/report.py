@@ -172,10 +172,12 @@ def timeout_message(state: State) -> str:
 def failure_outcome(running: Running, fault: Fault) -> Outcome:
     """What the invoker of a failed invocation gets: the posted init error, or AWS's two members."""
     if fault.payload is not None:
-        return Outcome(fault.status, fault.payload, error_type=fault.error_type)
+        return Outcome(
+            fault.status, fault.payload, error_type=fault.error_type, refusal=fault.refusal
+        )
     message = f"RequestId: {running.invocation.request_id} Error: {fault.message}"
     error = {"errorType": fault.error_type, "errorMessage": message}
-    return Outcome(fault.status, error_type=fault.error_type, error=error)
+    return Outcome(fault.status, error_type=fault.error_type, error=error, refusal=fault.refusal)
 
 
 def finish(

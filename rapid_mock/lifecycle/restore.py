@@ -9,7 +9,7 @@ from __future__ import annotations
 from lambda_runtime import contract
 from rapid_mock.lifecycle import diagnosis, report
 from rapid_mock.lifecycle import events as happened
-from rapid_mock.lifecycle.effects import Drain, Explain, Reply, Restored
+from rapid_mock.lifecycle.effects import Drain, Explain, Refusal, Reply, Restored
 from rapid_mock.lifecycle.machines import RuntimeAction, RuntimeState
 from rapid_mock.lifecycle.runtime_calls import ACCEPTED, refuse_transition
 from rapid_mock.lifecycle.shutdown import begin_stop
@@ -44,9 +44,14 @@ def end_restore(state: State) -> None:
 
 
 def fail_restore(state: State) -> None:
-    """Nothing is repeated: whoever waits for the restore fails with it."""
+    """Nothing is repeated: whoever waits for the restore fails with it, and hears so of the API.
+
+    That an invocation's own time was over, it is told as ever.
+    """
     fault = state.fault
     assert fault is not None  # noqa: S101  the rule says so
+    if fault.refusal is None and fault.status != contract.STATUS_TIMEOUT:
+        fault.refusal = Refusal.RESTORE_FAILED
     state.effects.append(Drain())
     state.effects += report.restore_done(state, _current(state), fault)
     while state.waiting:

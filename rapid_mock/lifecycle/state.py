@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from lambda_runtime import contract
-from rapid_mock.lifecycle.effects import Effect, InvokeEvent, Outcome, Reply, ShutdownEvent
+from rapid_mock.lifecycle.effects import Effect, InvokeEvent, Outcome, Refusal, Reply, ShutdownEvent
 from rapid_mock.lifecycle.events import Invocation, Now, RuntimeNext
 from rapid_mock.lifecycle.machines import (
     EXTENSION,
@@ -130,6 +130,7 @@ class Fault:
     status: str = contract.STATUS_ERROR
     payload: object = None
     process: int | None = None
+    refusal: Refusal | None = None
 
 
 @dataclass(slots=True)

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from rapid_mock import LocalLambda
-from rapid_mock.errors import SetupError
+from rapid_mock.errors import SetupError, SnapStartFailed
 from tests.support.command_line import run, write_code
 from tests.support.processes import eventually
 
@@ -88,13 +88,13 @@ def test_hooks_run_around_the_snapshot(running: Local, tmp_path: Path) -> None:
 
 
 def test_hook_that_fails_fails_the_invocation(running: Local, tmp_path: Path) -> None:
-    """What the hook raised is what the caller gets; without the reason, the next one works."""
+    """The API refuses with AWS's words, the log says why; without the reason, the next works."""
     code = write_code(tmp_path, HOOKS)
     (tmp_path / "fail").touch()
     function = running.local.create_function("f", handler="app.handler", code=code, snapstart=True)
-    failed = function.invoke({})
-    assert (failed.function_error, failed.payload["errorType"]) == ("Unhandled", "OSError")
-    assert failed.report.error_type == "Runtime.AfterRestoreError"
+    with pytest.raises(SnapStartFailed, match=r"The afterRestore\(\) runtime hook encountered"):
+        function.invoke({})
+    assert "OSError: no network" in running.text
     assert "rapid-mock: runtime reported Runtime.AfterRestoreError and exited" in running.text
     assert "\tStatus: error\tError Type: Runtime.AfterRestoreError\n" in running.text
     (tmp_path / "fail").unlink()
@@ -137,3 +137,21 @@ def test_managed_instances_have_no_snapshots(tmp_path: Path) -> None:
         pytest.raises(SetupError, match="managed instances are not restored from snapshots"),
     ):
         local.create_function("f", handler="a.b", code=tmp_path, **options)
+
+
+def test_failed_restore_for_boto3(running: Local, tmp_path: Path) -> None:
+    """A client gets the exception that AWS's SDKs know."""
+    code = write_code(tmp_path, HOOKS)
+    (tmp_path / "fail").touch()
+    running.local.create_function("f", handler="app.handler", code=code, snapstart=True)
+    client = running.local.client("lambda")
+    try:
+        with pytest.raises(client.exceptions.SnapStartException) as raised:
+            client.invoke(FunctionName="f", Payload=b"{}")
+    finally:
+        client.close()
+    assert raised.value.response["ResponseMetadata"]["HTTPStatusCode"] == 400
+    assert raised.value.response["Message"] == (
+        "The afterRestore() runtime hook encountered an error. For more information, check the "
+        "Amazon CloudWatch logs."
+    )

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from rapid_mock.lifecycle.effects import InvocationDelivered, Restored
+from rapid_mock.lifecycle.effects import InvocationDelivered, Refusal, Restored
 from rapid_mock.lifecycle.modes import SNAP_START
 from rapid_mock.lifecycle.state import Standing
 from tests.support.lifecycle_script import Script
@@ -163,7 +163,9 @@ def test_hooks_that_take_too_long() -> None:
             "metrics": {"durationMs": 10000.0},
         }
     ]
-    assert script.answers["r1"].error == {
+    outcome = script.answers["r1"]
+    assert outcome.refusal is Refusal.RESTORE_TIMED_OUT
+    assert outcome.error == {
         "errorType": "Runtime.RestoreHookUserTimeout",
         "errorMessage": "RequestId: r1 Error: Restore timed out after 10.00 seconds",
     }
@@ -173,7 +175,7 @@ def test_hooks_that_take_too_long() -> None:
 
 @pytest.mark.parametrize("report", [Script.report_restore_error, Script.report_init_error])
 def test_hook_that_fails(report: Any) -> None:
-    """What was reported is what the invoker gets, when the process has ended; nothing repeats."""
+    """The invoker hears of it when the process has ended; nothing is repeated."""
     script = at_the_snapshot()
     script.invoke("r1")
     report(script, b"it broke")
@@ -181,6 +183,7 @@ def test_hook_that_fails(report: Any) -> None:
     script.exit("runtime", 65)
     outcome = script.answers["r1"]
     assert (outcome.status, outcome.payload) == ("error", b"it broke")
+    assert outcome.refusal is Refusal.RESTORE_FAILED
     assert script.records("platform.restoreReport")[0]["errorType"] == outcome.error_type
     assert script.phase == "cold"
     assert set(script.reports) == {"r1"}
@@ -194,6 +197,7 @@ def test_failed_hook_whose_process_stays() -> None:
     script.advance(10.0)
     script.exit("runtime", signal="killed")
     assert script.answers["r1"].payload == b"it broke"
+    assert script.answers["r1"].refusal is Refusal.RESTORE_FAILED
     assert script.sentences == [
         "runtime reported Runtime.AfterRestoreError and did not exit within 10.0 s"
     ]
@@ -250,6 +254,7 @@ def test_init_inside_an_invocation_restores_at_once() -> None:
     script.advance(2.0)
     script.exit("runtime", signal="killed")
     assert script.answers["r2"].error_type == "Sandbox.Timedout"
+    assert script.answers["r2"].refusal is None
 
 
 def test_standing() -> None:
