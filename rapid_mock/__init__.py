@@ -11,14 +11,27 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from rapid_mock.errors import ServiceError, SetupError
-    from rapid_mock.local import Function, InvocationResult, LocalLambda
+    from rapid_mock.execution_environment import ExecutionEnvironment
+    from rapid_mock.local import Function, LocalLambda
+    from rapid_mock.results import InvocationResult
+    from rapid_mock.wire import ApiError
 
-__all__ = ["Function", "InvocationResult", "LocalLambda", "ServiceError", "SetupError"]
+__all__ = [
+    "ApiError",
+    "ExecutionEnvironment",
+    "Function",
+    "InvocationResult",
+    "LocalLambda",
+    "ServiceError",
+    "SetupError",
+]
 
 if not TYPE_CHECKING:
     _HOMES = {
+        "ApiError": "wire",
+        "ExecutionEnvironment": "execution_environment",
         "Function": "local",
-        "InvocationResult": "local",
+        "InvocationResult": "results",
         "LocalLambda": "local",
         "ServiceError": "errors",
         "SetupError": "errors",

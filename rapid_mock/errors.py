@@ -144,6 +144,13 @@ class ResourceConflict(RequestError):
     type_name = "ResourceConflictException"
 
 
+class ResourceInUse(RequestError):
+    """Raised when a mapping is to be changed while an earlier change is under way (400)."""
+
+    type_name = "ResourceInUseException"
+    message_member = "Message"
+
+
 class PreconditionFailed(RequestError):
     """Raised when a RevisionId is not the latest (412)."""
 

@@ -16,7 +16,6 @@ import threading
 import uuid
 from collections.abc import Coroutine, Mapping, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -28,7 +27,9 @@ from rapid_mock.functions import FunctionOptions
 from rapid_mock.host.attach import variables_to_set
 from rapid_mock.host.launch import Launch
 from rapid_mock.host.service import LambdaService
+from rapid_mock.results import InvocationResult
 from rapid_mock.service.requests import InvokeAnswer, InvokeRequest
+from rapid_mock.trace import Trace
 from rapid_mock.tracing import new_trace_header
 
 if TYPE_CHECKING:
@@ -37,24 +38,6 @@ if TYPE_CHECKING:
 
 ATTACH_SECONDS = 30.0
 """How long the extensions of a function may take until a runtime can be attached to it."""
-
-
-@dataclass(frozen=True, slots=True)
-class InvocationResult:
-    """What one invocation came to.
-
-    `payload`: the response's JSON value (the text where it is not JSON); `raw`: its bytes;
-    `function_error`: None or `Unhandled`; `logs`: everything from START to REPORT;
-    `report`: durations in ms, memory in MB, `init_ms` only on a cold start.
-    """
-
-    payload: Any
-    raw: bytes
-    function_error: str | None
-    logs: str
-    report: Report
-    executed_version: str
-    request_id: str
 
 
 class Function:
@@ -106,13 +89,20 @@ class LocalLambda:
     """A local Lambda service on loopback: real processes, the Invoke API, boto3 clients.
 
     `port` 0 takes a free one; `log_stream` gets platform lines and function output (default:
-    stderr). Use it as a context manager: leaving runs the real shutdown phase.
+    stderr); `trace` is told every step of every environment. Use it as a context manager: leaving
+    runs the real shutdown phase.
     """
 
     def __init__(
-        self, *, host: str = "127.0.0.1", port: int = 0, log_stream: Stream | None = None
+        self,
+        *,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        log_stream: Stream | None = None,
+        trace: Trace | None = None,
     ) -> None:
         self._host, self._port = host, port
+        self._trace = trace
         self._console = Console(log_stream)
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="rapid-mock")
@@ -239,6 +229,10 @@ class LocalLambda:
         self._loop.call_soon_threadsafe(service.invoke, request, answered, reports.append)
         return _result(outcome.result(), reports[0])
 
+    def reset(self) -> None:
+        """Delete every function, and wait until its environments have shut down."""
+        self._call(self._running.reset())
+
     @property
     def _running(self) -> LambdaService:
         if self._service is None:
@@ -246,7 +240,7 @@ class LocalLambda:
         return self._service
 
     async def _start(self) -> str:
-        self._service = LambdaService(self._console)
+        self._service = LambdaService(self._console, trace=self._trace)
         return await self._service.listen(self._host, self._port)
 
     def _call(self, work: Coroutine[Any, Any, Any]) -> Any:
@@ -267,16 +261,10 @@ def _variables(launches: Future[Launch]) -> dict[str, str]:
 
 
 def _result(answer: InvokeAnswer, report: Report) -> InvocationResult:
-    text = answer.payload.decode("utf-8", "replace")
-    try:
-        payload = json.loads(text)
-    except ValueError:
-        payload = text
-    return InvocationResult(
-        payload=payload,
-        raw=answer.payload,
+    return InvocationResult.of(
+        answer.payload,
         function_error=answer.function_error,
-        logs=answer.log.decode("utf-8", "replace"),
+        log=answer.log,
         report=report,
         executed_version=answer.executed_version,
         request_id=answer.request_id,

@@ -29,9 +29,10 @@ from rapid_mock.lifecycle.environment import Environment
 from rapid_mock.lifecycle.events import Event
 from rapid_mock.lifecycle.state import Phase, Settings, Standing
 from rapid_mock.service.requests import ChunkTaker
+from rapid_mock.trace import Trace
 
 _SIGNALS = {"SIGTERM": signal.SIGTERM, "SIGKILL": signal.SIGKILL}
-_CATEGORIES = {
+OUTPUT_CATEGORIES = {
     order.ProcessKind.RUNTIME: contract.TELEMETRY_FUNCTION,
     order.ProcessKind.EXTENSION: contract.TELEMETRY_EXTENSION,
 }
@@ -70,8 +71,10 @@ class EnvironmentDriver:
         observer: Observer,
         watchdog: Watchdog,
         log_format: str = contract.LOG_FORMAT_TEXT,
+        trace: Trace | None = None,
     ) -> None:
         self._environment = Environment(settings)
+        self._trace = trace
         self._launch = launch
         self._clock = clock
         self._console = console
@@ -191,9 +194,12 @@ class EnvironmentDriver:
         if type(event) in _MEMORY_IS_SEEN:
             self._sample_memory()
         if event is None:
-            self._carry_out(self._environment.handle_timeout(now))
+            effects = self._environment.handle_timeout(now)
         else:
-            self._carry_out(self._environment.handle(event, now))
+            effects = self._environment.handle(event, now)
+        if self._trace is not None:
+            self._trace.add(now, event, effects)
+        self._carry_out(effects)
 
     def _carry_out(self, effects: list[Effect]) -> None:
         for effect in effects:
@@ -241,7 +247,7 @@ class EnvironmentDriver:
 
     def _spawn(self, effect: order.Spawn) -> None:
         try:
-            self._categories[effect.process] = _CATEGORIES[effect.kind]
+            self._categories[effect.process] = OUTPUT_CATEGORIES[effect.kind]
             launch = self._launch(effect)
             self._supervisor.spawn(effect.process, launch.argv, env=launch.env, cwd=launch.cwd)
         except SpawnFailed as failure:

@@ -39,6 +39,7 @@ from rapid_mock.http.telemetry_api import add_telemetry_api
 from rapid_mock.lifecycle.effects import ProcessKind, Spawn
 from rapid_mock.lifecycle.modes import CLASSIC, SNAP_START, Mode, managed_instances
 from rapid_mock.lifecycle.state import Settings
+from rapid_mock.trace import Trace
 
 
 class Access(NamedTuple):
@@ -150,10 +151,10 @@ async def open_environment(
     clock: Clock,
     console: Console,
     watchdog: Watchdog,
+    trace: Trace | None = None,
 ) -> LocalEnvironment:
     """Listen on a loopback port; the environment is cold until it gets an invocation."""
-    router = Router()
-    server = HttpServer(router)
+    server = HttpServer(router := Router())
     await server.start("127.0.0.1", definition.runtime_api_port)
     host, port = server.address
     namespace = await _open_namespace(definition, server, watchdog)
@@ -173,16 +174,22 @@ async def open_environment(
         observer=observer,
         watchdog=watchdog,
         log_format=definition.settings.log_format,
+        trace=trace,
     )
-    new_id = _new_uuid if settings.mode.has_invocation_ids else None
-    add_runtime_api(router, driver, new_id, is_restored=settings.mode.is_restored)
-    add_extensions_api(router, driver)
-    add_telemetry_api(router, driver, settings.mode)
-    add_metadata_api(router, access.metadata_token)
+    add_apis(router, driver, settings.mode, access.metadata_token)
     if settings.mode.is_restored:
         keys = DUMMY_CREDENTIALS if definition.credentials is None else definition.credentials
         add_credentials_api(router, access.credentials_token, keys, lambda: clock.now().wall)
     return LocalEnvironment(driver, server, namespace)
+
+
+def add_apis(router: Router, driver: EnvironmentDriver, mode: Mode, token: str) -> None:
+    """Everything that the processes of an environment may call; `token` opens the metadata."""
+    new_id = _new_uuid if mode.has_invocation_ids else None
+    add_runtime_api(router, driver, new_id, is_restored=mode.is_restored)
+    add_extensions_api(router, driver)
+    add_telemetry_api(router, driver, mode)
+    add_metadata_api(router, token)
 
 
 async def _open_namespace(

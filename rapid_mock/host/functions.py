@@ -154,6 +154,13 @@ class Functions:
             )
         return deployed.fleet, pool, registry.arn(name, qualifier)
 
+    async def reset(self) -> None:
+        """Delete every function, and run the shutdown phase of its environments."""
+        for name in list(self.registry.functions):
+            self.registry.delete(name)
+            self.deleted(name)
+        await asyncio.gather(*(fleet.shut_down() for fleet in self._fleets()))
+
     # --- Ends -------------------------------------------------------------------------------
 
     async def shut_down(self) -> None:

@@ -27,6 +27,7 @@ from rapid_mock.lifecycle.effects import Report
 from rapid_mock.lifecycle.events import Invocation
 from rapid_mock.service.names import LOCAL_PLACE
 from rapid_mock.service.requests import ChunkTaker, InvokeAnswer, InvokeRequest, OnAnswer
+from rapid_mock.trace import Trace
 
 
 class LambdaService:
@@ -34,7 +35,8 @@ class LambdaService:
 
     `options` are those of functions made through the API, as far as the API cannot say them: the
     interpreter, the command of foreign runtimes, extensions, credentials, freezing.
-    `throttle_streams` gives streamed responses the bandwidth that Lambda gives them.
+    `throttle_streams` gives streamed responses the bandwidth that Lambda gives them; `trace` is
+    told every step of every environment.
     """
 
     def __init__(
@@ -44,9 +46,11 @@ class LambdaService:
         *,
         options: FunctionOptions | None = None,
         throttle_streams: bool = False,
+        trace: Trace | None = None,
     ) -> None:
         _prime_allocator()
         self._console = console
+        self._trace = trace
         self._throttles_streams = throttle_streams
         self._clock = clock or SystemClock()
         self._watchdog = Watchdog()
@@ -129,6 +133,10 @@ class LambdaService:
             return open_stream
         return lambda version: ThrottledTaker(open_stream(version), self._clock)
 
+    async def reset(self) -> None:
+        """Delete every function, and wait for the end of its environments."""
+        await self._functions.reset()
+
     async def shut_down(self) -> None:
         """Run the shutdown phase of every environment, then stop listening."""
         self._events.close()
@@ -163,6 +171,7 @@ class LambdaService:
             clock=self._clock,
             console=self._console,
             watchdog=self._watchdog,
+            trace=self._trace,
         )
 
 
