@@ -73,6 +73,13 @@ def build_parser() -> argparse.ArgumentParser:
         action="store_true",
         help="streamed responses get Lambda's bandwidth: 6 MiB at once, then 2 MiB/s",
     )
+    start.add_argument(
+        "--idle-timeout",
+        type=float,
+        default=600.0,
+        metavar="SECONDS",
+        help="end environments that were not used for so long (at most twice as long)",
+    )
     event = commands.add_parser("event", help="print a realistic event of an AWS service")
     event.add_argument("shape", nargs="?", help="its name (none: list the names)")
     event.add_argument("fields", nargs=argparse.REMAINDER, help="[--field value]")

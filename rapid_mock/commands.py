@@ -103,7 +103,12 @@ async def _invoke_once(
 async def _serve(arguments: argparse.Namespace, options: FunctionOptions) -> int:
     """Without a handler, a command or an attached runtime the service has no function yet."""
     console = Console()
-    service = LambdaService(console, options=options, throttle_streams=arguments.throttle_streams)
+    service = LambdaService(
+        console,
+        options=options,
+        throttle_streams=arguments.throttle_streams,
+        idle_seconds=arguments.idle_timeout,
+    )
     if options.handler or options.runtime is not None or options.on_attach is not None:
         await _create(service, arguments.name, options)
     stop = asyncio.Event()

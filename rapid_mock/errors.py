@@ -199,3 +199,10 @@ class SerializationFailed(RequestError):
 
     def members(self) -> dict[str, str | None]:
         return {"Message": str(self)}
+
+
+class Untyped(InvalidParameterValue):
+    """Raised for a refusal whose body AWS sends without a Type (400)."""
+
+    def members(self) -> dict[str, str | None]:
+        return {"message": str(self)}

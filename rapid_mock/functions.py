@@ -30,7 +30,8 @@ class FunctionOptions:
     """What a user may say of a function; meanings as in `LocalLambda.create_function`.
 
     With `on_attach` the user starts the runtime: it is told how, and nothing times out;
-    `runtime_api_port` is then the port of the Runtime API, 0 a free one.
+    `runtime_api_port` is then the port of the Runtime API, 0 a free one. `layers` are directories
+    for /opt where the function is isolated, the later ones on top.
     """
 
     handler: str = ""
@@ -51,6 +52,7 @@ class FunctionOptions:
     freeze: bool = False
     on_attach: Callable[[Launch], None] | None = None
     runtime_api_port: int = 0
+    layers: Sequence[str | Path] = ()
 
 
 def define_function(
@@ -119,7 +121,13 @@ def _mounts(
     }
     paths = runtime.env.get("PYTHONPATH", "").split(os.pathsep)
     shown = [*homes, *paths, str(Path(contract.__file__).resolve().parent)]
-    return Mounts(code, extensions, options.ephemeral_storage, tuple(filter(os.path.exists, shown)))
+    return Mounts(
+        code,
+        extensions,
+        options.ephemeral_storage,
+        tuple(filter(os.path.exists, shown)),
+        tuple(map(Path, options.layers)),
+    )
 
 
 def _timeout_seconds(options: FunctionOptions) -> float:

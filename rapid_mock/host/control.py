@@ -5,11 +5,11 @@ Source: Lambda API reference; answers as recorded from AWS.
 
 from __future__ import annotations
 
-import secrets
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Any
 
 from rapid_mock.errors import InvalidParameterValue, ResourceNotFound
+from rapid_mock.host.downloads import Downloads
 from rapid_mock.host.functions import Functions, new_stamp
 from rapid_mock.service.aliases import alias_to_create, alias_to_update
 from rapid_mock.service.calls import Body, Call
@@ -27,7 +27,6 @@ from rapid_mock.service.settings import (
 )
 from rapid_mock.service.versions import Version, describe
 
-CODE_PATH = "/rapid-mock/code/{token}"
 _CODE_GROUP = Group({**SOURCE, "Architectures": ARCHITECTURES, "RevisionId": Text()})
 _PUBLISH_GROUP = Group({"Description": Text(0, 256), "CodeSha256": Text(), "RevisionId": Text()})
 _TAGS_GROUP = Group({"Tags": TAGS}, required=("Tags",))
@@ -37,10 +36,10 @@ _LIST_GROUP = Group({"FunctionVersion": Choice(("ALL",))})
 class FunctionOperations:
     """Each method is an operation: the call in, the JSON members of the answer out."""
 
-    def __init__(self, functions: Functions) -> None:
+    def __init__(self, functions: Functions, downloads: Downloads) -> None:
         self._functions = functions
         self._registry = functions.registry
-        self._downloads: dict[str, Path] = {}
+        self._downloads = downloads
 
     # --- Functions --------------------------------------------------------------------------
 
@@ -51,6 +50,7 @@ class FunctionOperations:
         settings = settings_to_create(request, name)
         check_tags(request.get("Tags") or {})
         self._functions.check_runtime(settings["Runtime"])
+        self._attach(settings)
         registry.check_new(name)
         stamp = new_stamp()
         code = self._functions.read_code(request["Code"], stamp.revision_id)
@@ -67,7 +67,10 @@ class FunctionOperations:
         function = self._registry.functions[version.name]
         body: dict[str, Any] = {
             "Configuration": describe(version, arn),
-            "Code": {"RepositoryType": "S3", "Location": self._location(version, call.base_url)},
+            "Code": {
+                "RepositoryType": "S3",
+                "Location": self._downloads.location(version.code, call.base_url),
+            },
         }
         if function.tags:
             body["Tags"] = dict(function.tags)
@@ -90,6 +93,7 @@ class FunctionOperations:
         if request.get("Architectures"):
             settings = {**latest.settings, "Architectures": request["Architectures"]}
         if request.get("DryRun"):
+            self._functions.tidy()
             return describe(latest, self._registry.arn(name))
         version = self._registry.update(name, stamp, settings=settings, code=code)
         published = self._published(name) if request.get("Publish") else None
@@ -103,6 +107,8 @@ class FunctionOperations:
         request, name = call.body, self._unqualified(call)
         latest = self._registry.check_update(name)
         settings = settings_to_update(request, latest.settings, name)
+        if "Layers" in request:
+            self._attach(settings, [layer["Arn"] for layer in latest.settings.get("Layers", ())])
         check_revision(latest.stamp.revision_id, request.get("RevisionId"))
         if request.get("Runtime"):
             self._functions.check_runtime(request["Runtime"])
@@ -175,11 +181,14 @@ class FunctionOperations:
         )
         updated = alias_to_update(request, alias, new_stamp().revision_id)
         self._registry.put_alias(self._registry.functions[name], updated)
+        self._functions.provision(name)
         return updated.members(self._registry.arn(name, updated.name))
 
     def delete_alias(self, call: Call) -> Body:
         name = self._unqualified(call)
         self._registry.find(name).aliases.pop(call.params["alias"], None)
+        self._functions.deployed(name).provisioned.pop(call.params["alias"], None)
+        self._functions.provision(name)
         return None
 
     def list_aliases(self, call: Call) -> Body:
@@ -211,13 +220,6 @@ class FunctionOperations:
             tags.pop(key, None)
         return None
 
-    # --- Code -------------------------------------------------------------------------------
-
-    def download(self, token: str) -> bytes | None:
-        """The archive that GetFunction's `Location` names; None for what nobody was told of."""
-        path = self._downloads.get(token)
-        return path.read_bytes() if path is not None and path.exists() else None
-
     # --- Inside -----------------------------------------------------------------------------
 
     def _parsed(self, call: Call) -> Any:
@@ -234,6 +236,12 @@ class FunctionOperations:
         version = self._registry.version(name, qualifier)
         return version, self._registry.arn(name, qualifier)
 
+    def _attach(self, settings: dict[str, Any], attached: Sequence[str] = ()) -> None:
+        """Find the layers that settings name; an empty list of them is none."""
+        layers = self._functions.layers.attach(settings.pop("Layers", ()), attached)
+        if layers:
+            settings["Layers"] = layers
+
     def _published(self, name: str) -> Version:
         version, _ = self._registry.publish(
             name, new_stamp(), latest_revision_id=new_stamp().revision_id
@@ -243,14 +251,6 @@ class FunctionOperations:
     def _brief(self, version: Version) -> dict[str, Any]:
         arn = self._registry.arn(version.name, version.number)
         return describe(version, arn, is_brief=True)
-
-    def _location(self, version: Version, base_url: str) -> str:
-        path = self._functions.store.archive(version.code)
-        if path is None:
-            return Path(version.code.place).absolute().as_uri()
-        token = secrets.token_urlsafe(16)
-        self._downloads[token] = path
-        return base_url + CODE_PATH.format(token=token)
 
     def _tags(self, call: Call) -> dict[str, str]:
         arn = call.params["arn"]

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import platform
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 from lambda_runtime import contract
@@ -24,11 +26,12 @@ from rapid_mock.host.code_store import CodeStore
 from rapid_mock.host.environments import FunctionDefinition
 from rapid_mock.host.fleet import Fleet
 from rapid_mock.host.launch import RuntimePackage
-from rapid_mock.host.mounts import TASK_ROOT
+from rapid_mock.host.mounts import OPT, TASK_ROOT
 from rapid_mock.service.concurrency import Share
-from rapid_mock.service.placement import Pool
+from rapid_mock.service.pools import Pool
+from rapid_mock.service.provisioned import ProvisionedConfig
 from rapid_mock.service.settings import complete_settings
-from rapid_mock.service.versions import Failure, Version
+from rapid_mock.service.versions import Code, Failure, Version
 
 LOCAL_ROLE = f"arn:aws:iam::{contract.DEFAULT_ACCOUNT_ID}:role/local"
 OWN_RUNTIME, COMMAND_RUNTIME = f"python3.{sys.version_info[1]}", "provided.al2023"
@@ -42,13 +45,16 @@ PROBE_SECONDS = 10.0
 class Deployed:
     """A function as it runs: its environments, its share, the pool of each version.
 
-    `options` are what the API cannot say: interpreter, runtime command, credentials.
+    `options` are what the API cannot say: interpreter, runtime command, credentials. `provisioned`
+    has the configuration of each qualifier, `promised` what was made of them, by pool.
     """
 
     fleet: Fleet
     share: Share
     options: FunctionOptions
     pools: dict[str, Pool] = field(default_factory=dict)
+    provisioned: dict[str, ProvisionedConfig] = field(default_factory=dict)
+    promised: dict[Pool, int] = field(default_factory=dict)
 
 
 def settings_of(name: str, options: FunctionOptions) -> dict[str, Any]:
@@ -118,24 +124,55 @@ def runtime_of(
 
 
 def deploy(
-    version: Version, own: FunctionOptions, store: CodeStore, package: RuntimePackage
+    version: Version,
+    own: FunctionOptions,
+    layers: Sequence[Code],
+    store: CodeStore,
+    package: RuntimePackage,
 ) -> FunctionDefinition | Failure:
     """Unpack and define a version; slow, for a thread."""
     try:
         directory = store.unpack(version.code)
+        layered = [store.unpack(layer) for layer in layers]
     except (OSError, ValueError) as error:
         return Failure(f"The code could not be unpacked: {error}", "InvalidZipFileException")
     try:
-        options = options_of(version, directory, own)
+        options = with_layers(
+            options_of(version, directory, own), layered, version.settings["Runtime"]
+        )
         if options.python is not None and options.python != sys.executable:
             _check_interpreter(str(options.python))
         definition = define_function(version.name, options, package)
     except (InvalidParameterValue, SetupError) as error:
         return Failure(str(error), "InvalidRuntime")
-    return of_version(definition, version)
+    return of_version(definition, version, layers)
 
 
-def of_version(definition: FunctionDefinition, version: Version) -> FunctionDefinition:
+def with_layers(options: FunctionOptions, layers: Sequence[str], runtime: str) -> FunctionOptions:
+    """The options with what layers bring: /opt where it is isolated, extensions, Python's paths."""
+    if not layers:
+        return options
+    roots = [OPT] if options.isolation == ISOLATION_NAMESPACE else list(reversed(layers))
+    paths = [f"{root}/{inner}" for root in roots for inner in _python_directories(runtime)]
+    user = options.environment.get("PYTHONPATH")
+    path = os.pathsep.join([*([user] if user else []), *paths])
+    extensions = [f"{layer}/extensions" for layer in layers if Path(layer, "extensions").is_dir()]
+    return replace(
+        options,
+        extensions=[*options.extensions, *extensions],
+        environment={**options.environment, "PYTHONPATH": path},
+        layers=layers,
+    )
+
+
+def _python_directories(runtime: str) -> tuple[str, ...]:
+    """Where a layer has modules, by "Packaging your layer content"."""
+    return (f"python/lib/{runtime}/site-packages", "python")
+
+
+def of_version(
+    definition: FunctionDefinition, version: Version, layers: Sequence[Code] = ()
+) -> FunctionDefinition:
     """The definition with what only the API says of a version."""
     logging = version.settings["LoggingConfig"]
     settings = replace(
@@ -144,7 +181,8 @@ def of_version(definition: FunctionDefinition, version: Version) -> FunctionDefi
         log_group=logging["LogGroup"],
         log_level=logging.get("ApplicationLogLevel"),
     )
-    return replace(definition, settings=settings, code_place=version.code.place)
+    places = tuple(code.place for code in (version.code, *layers))
+    return replace(definition, settings=settings, code_places=places)
 
 
 def provisioned(definition: FunctionDefinition) -> FunctionDefinition:

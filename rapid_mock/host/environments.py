@@ -71,7 +71,7 @@ class FunctionDefinition:
     processes have a file system of their own; `is_frozen_when_idle`: they stand still between
     invocations.
     With `on_attach` the user starts the runtime, and it is told how; `runtime_api_port` is a fixed
-    port for that, 0 a free one. `code_place`: where its code is kept as long as it may run.
+    port for that, 0 a free one. `code_places`: what is kept as long as it may run.
     """
 
     settings: FunctionSettings
@@ -87,7 +87,7 @@ class FunctionDefinition:
     is_frozen_when_idle: bool = False
     on_attach: Callable[[Launch], None] | None = None
     runtime_api_port: int = 0
-    code_place: str = ""
+    code_places: tuple[str, ...] = ()
 
     def launch(self, spawn: Spawn, access: Access) -> Launch:
         """How to start the runtime, or the extension of this name."""

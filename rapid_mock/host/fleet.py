@@ -31,14 +31,14 @@ from rapid_mock.lifecycle.events import (
 )
 from rapid_mock.lifecycle.state import Phase, Standing
 from rapid_mock.service.concurrency import Share
-from rapid_mock.service.placement import (
+from rapid_mock.service.placement import Placement
+from rapid_mock.service.pools import (
     BUSY,
     IDLE,
     RETURNING,
     Assign,
     Decision,
     Launch,
-    Placement,
     Pool,
     Prepare,
     Retire,
@@ -166,7 +166,8 @@ class Fleet:
     @property
     def code_places(self) -> set[str]:
         """Where the code of everything that runs, or may run, is kept."""
-        return {definition.code_place for definition in self._definitions.values()}
+        definitions = self._definitions.values()
+        return {place for definition in definitions for place in definition.code_places}
 
     def reap(self) -> None:
         """End the environments that nobody has used since the last time."""

@@ -27,8 +27,10 @@ from rapid_mock.host.fleet import Fleet, OpenEnvironment
 from rapid_mock.host.launch import RuntimePackage
 from rapid_mock.service.concurrency import Account, Share
 from rapid_mock.service.functions import Registry
+from rapid_mock.service.layers import LayerRegistry
 from rapid_mock.service.names import LATEST, Place
-from rapid_mock.service.placement import Pool
+from rapid_mock.service.pools import Pool
+from rapid_mock.service.provisioned import targets
 from rapid_mock.service.versions import Code, Failure, Stamp, Version
 
 _SOURCES = ("ZipFile", "S3Bucket", "S3Key", "S3ObjectVersion", "ImageUri")
@@ -51,6 +53,7 @@ class Functions:
     ) -> None:
         self._on_deployed = on_deployed
         self.registry = Registry(place)
+        self.layers = LayerRegistry(place)
         self.account = Account()
         self.store = CodeStore()
         self._options = replace(
@@ -120,7 +123,7 @@ class Functions:
         self._leaving.add(deployed.fleet)
         for pool in deployed.pools.values():
             deployed.fleet.retire(pool)
-        self._tidy()
+        self.tidy()
 
     def version_deleted(self, version: Version) -> None:
         """End the environments of one version that is no longer in the registry."""
@@ -128,7 +131,24 @@ class Functions:
         pool = deployed.pools.pop(version.number, None)
         if pool is not None:
             deployed.fleet.retire(pool)
-        self._tidy()
+        deployed.provisioned.pop(version.number, None)
+        self.provision(version.name)
+        self.tidy()
+
+    def provision(self, name: str) -> None:
+        """Have the environments that the versions of a function have been promised, and no others.
+
+        To be called whenever its configurations, its aliases or its pools have changed.
+        """
+        deployed, function = self._deployed[name], self.registry.functions[name]
+        wanted = targets(function, deployed.provisioned)
+        deployed.share.provision(sum(wanted.values()))
+        before, deployed.promised = deployed.promised, {}
+        for number, pool in deployed.pools.items():
+            if wanted[number]:
+                deployed.promised[pool] = wanted[number]
+            if wanted[number] != before.get(pool, 0):
+                deployed.fleet.provision(pool, wanted[number])
 
     def deployed(self, name: str) -> Deployed:
         """How a function of the registry runs."""
@@ -153,6 +173,11 @@ class Functions:
                 f"following state: {version.condition.state}"
             )
         return deployed.fleet, pool, registry.arn(name, qualifier)
+
+    def reap(self) -> None:
+        """End the environments that nobody has used since the last time."""
+        for fleet in self._fleets():
+            fleet.reap()
 
     async def reset(self) -> None:
         """Delete every function, and run the shutdown phase of its environments."""
@@ -189,14 +214,15 @@ class Functions:
             share=share,
             clock=self._clock,
             open_environment=self._open_environment,
-            on_empty=lambda _definition: self._tidy(),
+            on_empty=lambda _definition: self.tidy(),
         )
         self._deployed[name] = Deployed(fleet, share, options)
 
     async def _deploy(self, version: Version) -> None:
         deployed = self._deployed[version.name]
+        layers = self.layers.codes(version.settings.get("Layers", ()))
         made = await in_thread(
-            self._one_at_a_time, version, deployed.options, self.store, self._package
+            self._one_at_a_time, version, deployed.options, layers, self.store, self._package
         )
         self._settle(version, made)
 
@@ -209,9 +235,10 @@ class Functions:
             self._on_deployed(made)
             if before is not None:
                 deployed.fleet.retire(before)
-        self._tidy()
+            self.provision(version.name)
+        self.tidy()
 
-    def _tidy(self) -> None:
+    def tidy(self) -> None:
         """Forget deleted functions whose environments are gone, and code that nobody uses."""
         self._leaving = {fleet for fleet in self._leaving if fleet.code_places}
         versions = [
@@ -219,7 +246,10 @@ class Functions:
             for function in self.registry.functions.values()
             for version in function.versions.values()
         ]
-        kept = {version.code.place for version in versions}
+        kept = self.layers.kept()
+        for version in versions:
+            layers = self.layers.codes(version.settings.get("Layers", ()))
+            kept.update(code.place for code in (version.code, *layers))
         kept.update(place for fleet in self._fleets() for place in fleet.code_places)
         for place, code in list(self._codes.items()):
             if place not in kept:

@@ -33,13 +33,15 @@ class Mounts:
 
     `code` is the directory for /var/task; `extensions` are executables for /opt/extensions, each
     with the layer it lies in, if it does (`LAYER/extensions/NAME`); `tmp_mb` is the size of /tmp;
-    `shown` are paths that stay visible although they lie below one of those directories.
+    `shown` are paths that stay visible although they lie below one of those directories; `layers`
+    are directories for /opt, the later ones on top.
     """
 
     code: str
     extensions: tuple[Path, ...] = ()
     tmp_mb: int = 512
     shown: tuple[str, ...] = ()
+    layers: tuple[Path, ...] = ()
 
 
 def script(mounts: Mounts, root: str, hosts: str) -> str:
@@ -56,7 +58,7 @@ def script(mounts: Mounts, root: str, hosts: str) -> str:
     for path in mounts.shown:
         if any(path.startswith(f"{place}/") for place in (TASK_ROOT, OPT, TMP)):
             lines += _bind((path, root + path))
-    for bind in _layered(mounts.extensions, root):
+    for bind in _layered(mounts, root):
         lines += _read_only(bind)
     if Path("/etc/hosts").exists():
         lines += [_command("mount", "--bind", hosts, f"{root}/etc/hosts")]
@@ -85,21 +87,28 @@ def _misses_something(path: Path) -> bool:
     return text.startswith(b"#!") and not all(map(os.path.exists, named))
 
 
-def _layered(extensions: Iterable[Path], root: str) -> Iterator[Bind]:
+def _layered(mounts: Mounts, root: str) -> Iterator[Bind]:
     """Layers lie over each other, the later ones on top, in depth as deep as `python/lib`."""
     binds: dict[str, str] = {}
-    for extension in extensions:
-        layer = layer_of(extension)
-        if layer is not None:
-            for entry in sorted(layer.iterdir()):
-                if entry.is_dir():
-                    binds |= {
-                        f"/{entry.name}/{child.name}": str(child) for child in entry.iterdir()
-                    }
-                else:
-                    binds[f"/{entry.name}"] = str(entry)
+    for layer in mounts.layers:
+        binds |= _of_layer(layer)
+    for extension in mounts.extensions:
+        layer_root = layer_of(extension)
+        if layer_root is not None:
+            binds |= _of_layer(layer_root)
         binds[f"/extensions/{extension.name}"] = str(extension)
     return ((source, f"{root}{OPT}{place}") for place, source in binds.items())
+
+
+def _of_layer(layer: Path) -> dict[str, str]:
+    """What to bind where below /opt."""
+    binds: dict[str, str] = {}
+    for entry in sorted(layer.iterdir()):
+        if entry.is_dir():
+            binds |= {f"/{entry.name}/{child.name}": str(child) for child in entry.iterdir()}
+        else:
+            binds[f"/{entry.name}"] = str(entry)
+    return binds
 
 
 def _copied(root: str, directory: str, without: set[str]) -> Iterator[str]:

@@ -5,7 +5,9 @@ Source: Lambda API reference, whose paths and statuses these are.
 
 from __future__ import annotations
 
+from rapid_mock.host.concurrency import ConcurrencyOperations
 from rapid_mock.host.control import FunctionOperations
+from rapid_mock.host.layers import LayerOperations
 from rapid_mock.http.control_api import Operation
 
 _FUNCTIONS = "/2015-03-31/functions"
@@ -45,4 +47,65 @@ def function_operations(of: FunctionOperations) -> list[Operation]:
         Operation("ListTags", "GET", _TAGS, 200, of.list_tags),
         Operation("TagResource", "POST", _TAGS, 204, of.tag_resource),
         Operation("UntagResource", "DELETE", _TAGS, 204, of.untag_resource),
+    ]
+
+
+def concurrency_operations(of: ConcurrencyOperations) -> list[Operation]:
+    """Reserved and provisioned concurrency, and the account's limits."""
+    reserved = "functions/{function_name}/concurrency"
+    provisioned = "/2019-09-30/functions/{function_name}/provisioned-concurrency"
+    settings = "/2016-08-19/account-settings"
+    return [
+        Operation(
+            "PutFunctionConcurrency",
+            "PUT",
+            f"/2017-10-31/{reserved}",
+            200,
+            of.put_function_concurrency,
+        ),
+        Operation(
+            "GetFunctionConcurrency",
+            "GET",
+            f"/2019-09-30/{reserved}",
+            200,
+            of.get_function_concurrency,
+        ),
+        Operation(
+            "DeleteFunctionConcurrency",
+            "DELETE",
+            f"/2017-10-31/{reserved}",
+            204,
+            of.delete_function_concurrency,
+        ),
+        Operation("PutProvisionedConcurrencyConfig", "PUT", provisioned, 202, of.put_provisioned),
+        Operation("GetProvisionedConcurrencyConfig", "GET", provisioned, 200, of.get_provisioned),
+        Operation(
+            "DeleteProvisionedConcurrencyConfig", "DELETE", provisioned, 204, of.delete_provisioned
+        ),
+        Operation(
+            "ListProvisionedConcurrencyConfigs",
+            "GET",
+            provisioned,
+            200,
+            of.list_provisioned,
+            is_by_query="List",
+        ),
+        Operation("GetAccountSettings", "GET", settings, 200, of.get_account_settings),
+        Operation("GetAccountSettings", "GET", f"{settings}/", 200, of.get_account_settings),
+    ]
+
+
+def layer_operations(of: LayerOperations) -> list[Operation]:
+    """Layers and their versions."""
+    layers = "/2018-10-31/layers"
+    versions = f"{layers}/{{layer_name}}/versions"
+    version = f"{versions}/{{number}}"
+    by_arn = "GetLayerVersionByArn"
+    return [
+        Operation("PublishLayerVersion", "POST", versions, 201, of.publish_layer_version),
+        Operation("ListLayerVersions", "GET", versions, 200, of.list_layer_versions),
+        Operation("GetLayerVersion", "GET", version, 200, of.get_layer_version),
+        Operation("DeleteLayerVersion", "DELETE", version, 204, of.delete_layer_version),
+        Operation("ListLayers", "GET", layers, 200, of.list_layers),
+        Operation(by_arn, "GET", layers, 200, of.get_layer_version_by_arn, is_by_query="find"),
     ]

@@ -9,14 +9,21 @@ from rapid_mock.console import Console
 from rapid_mock.errors import RequestTooLarge, ServiceError, SetupError
 from rapid_mock.functions import FunctionOptions
 from rapid_mock.host.async_events import EventDelivery
-from rapid_mock.host.clock import Clock, SystemClock
-from rapid_mock.host.control import CODE_PATH, FunctionOperations
+from rapid_mock.host.clock import Cancellable, Clock, SystemClock
+from rapid_mock.host.concurrency import ConcurrencyOperations
+from rapid_mock.host.control import FunctionOperations
 from rapid_mock.host.deployment import provisioned
+from rapid_mock.host.downloads import CODE_PATH, Downloads
 from rapid_mock.host.environments import FunctionDefinition, LocalEnvironment, open_environment
 from rapid_mock.host.fleet import Fleet, Pending
 from rapid_mock.host.functions import Functions
+from rapid_mock.host.layers import LayerOperations
 from rapid_mock.host.mounts import name_opt
-from rapid_mock.host.operations import function_operations
+from rapid_mock.host.operations import (
+    concurrency_operations,
+    function_operations,
+    layer_operations,
+)
 from rapid_mock.host.throttle import ThrottledTaker
 from rapid_mock.host.watchdog import Watchdog
 from rapid_mock.http.control_api import Download, add_control_api
@@ -29,14 +36,18 @@ from rapid_mock.service.names import LOCAL_PLACE
 from rapid_mock.service.requests import ChunkTaker, InvokeAnswer, InvokeRequest, OnAnswer
 from rapid_mock.trace import Trace
 
+IDLE_SECONDS = 600.0
+"""AWS does not say how long it keeps an idle environment; minutes are observed."""
+
 
 class LambdaService:
     """Every function of one local Lambda; make it inside the running event loop.
 
     `options` are those of functions made through the API, as far as the API cannot say them: the
     interpreter, the command of foreign runtimes, extensions, credentials, freezing.
-    `throttle_streams` gives streamed responses the bandwidth that Lambda gives them; `trace` is
-    told every step of every environment.
+    `throttle_streams` gives streamed responses the bandwidth that Lambda gives them.
+    `idle_seconds`: how long an environment may be unused; it ends within twice that time.
+    `trace` is told every step of every environment.
     """
 
     def __init__(
@@ -46,6 +57,7 @@ class LambdaService:
         *,
         options: FunctionOptions | None = None,
         throttle_streams: bool = False,
+        idle_seconds: float = IDLE_SECONDS,
         trace: Trace | None = None,
     ) -> None:
         _prime_allocator()
@@ -63,6 +75,8 @@ class LambdaService:
         )
         self._events = EventDelivery(self.invoke, self._clock, console)
         self._server: HttpServer | None = None
+        self._idle_seconds = idle_seconds
+        self._reaper = self._reap_later()
 
     def create_function(self, name: str, options: FunctionOptions) -> None:
         """Make a function invocable; raises SetupError when it cannot be, or its name is taken."""
@@ -74,9 +88,14 @@ class LambdaService:
         """Serve the Lambda API; returns its URL. Raises SetupError when the port is in use."""
         router = Router()
         add_invoke_api(router, self)
-        operations = FunctionOperations(self._functions)
-        add_control_api(router, function_operations(operations))
-        router.add("GET", CODE_PATH, Download(operations.download))
+        functions, downloads = self._functions, Downloads(self._functions.store)
+        operations = [
+            *function_operations(FunctionOperations(functions, downloads)),
+            *concurrency_operations(ConcurrencyOperations(functions)),
+            *layer_operations(LayerOperations(functions, downloads)),
+        ]
+        add_control_api(router, operations)
+        router.add("GET", CODE_PATH, Download(downloads.find))
         self._server = HttpServer(router, allowed_hosts=allowed_hosts)
         try:
             await self._server.start(host, port)
@@ -149,10 +168,19 @@ class LambdaService:
         await self._close()
 
     async def _close(self) -> None:
+        self._reaper.cancel()
         if self._server is not None:
             await self._server.close()
         await self._functions.close()
         self._watchdog.close()
+
+    def _reap_later(self) -> Cancellable:
+        due = self._clock.now().monotonic + self._idle_seconds
+        return self._clock.call_at(due, self._reap)
+
+    def _reap(self) -> None:
+        self._functions.reap()
+        self._reaper = self._reap_later()
 
     def _warn_of_opt(self, definition: FunctionDefinition) -> None:
         if definition.mounts is None:

@@ -9,110 +9,22 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass
-from enum import Enum
 from typing import NamedTuple
 
-from rapid_mock.service.concurrency import ACCOUNT_REASON, SCALING_REASON, ScalingRate, Share
-
-
-class Availability(Enum):
-    """What an environment can do for the next invocation."""
-
-    STARTING = "starting"
-    BUSY = "busy"
-    RETURNING = "returning"
-    IDLE = "idle"
-
-
-STARTING, BUSY = Availability.STARTING, Availability.BUSY
-RETURNING, IDLE = Availability.RETURNING, Availability.IDLE
-"""Read at every event; through its class an enum's member costs 0.1 us each time."""
-
-
-@dataclass(slots=True)
-class Assign:
-    """Give the invocation to an environment that is idle."""
-
-    request_id: str
-    environment: int
-
-
-@dataclass(slots=True)
-class Launch:
-    """Start a new environment of `pool`; the invocation is its first."""
-
-    request_id: str
-    environment: int
-    pool: Pool
-
-
-@dataclass(slots=True)
-class Prepare:
-    """Start a new environment of `pool` ahead of any invocation."""
-
-    environment: int
-    pool: Pool
-    is_provisioned: bool = False
-
-
-@dataclass(slots=True)
-class Retire:
-    """End an environment that has nothing to do; it is no longer counted."""
-
-    environment: int
-
-
-@dataclass(slots=True)
-class Throttle:
-    """Refuse the invocation: 429 with this reason."""
-
-    request_id: str
-    reason: str = ACCOUNT_REASON
-
-
-Decision = Assign | Launch | Prepare | Retire | Throttle
-
-
-class Pool:
-    """The environments of one version of a function, as it was deployed.
-
-    `room`: how many invocations each takes at once, also while it is being started. `limit`: most
-    environments of this pool at once, None for no limit but the function's share. `idle` and
-    `provisioned_idle`: those with room, the one that came back last at the end. `has_failed`: an
-    environment of provisioned concurrency could not be initialised. `is_lasting`: none is reaped.
-    """
-
-    __slots__ = (
-        "count",
-        "has_failed",
-        "idle",
-        "is_lasting",
-        "is_retired",
-        "limit",
-        "provisioned",
-        "provisioned_idle",
-        "room",
-        "version",
-    )
-
-    def __init__(
-        self,
-        version: str,
-        *,
-        limit: int | None = None,
-        room: int = 1,
-        is_lasting: bool = False,
-    ) -> None:
-        self.version = version
-        self.limit = limit
-        self.room = room
-        self.count = 0
-        self.idle: list[int] = []
-        self.provisioned_idle: list[int] = []
-        self.provisioned: set[int] = set()
-        self.is_lasting = is_lasting
-        self.is_retired = False
-        self.has_failed = False
+from rapid_mock.service.concurrency import SCALING_REASON, ScalingRate, Share
+from rapid_mock.service.pools import (
+    IDLE,
+    RETURNING,
+    STARTING,
+    Assign,
+    Availability,
+    Decision,
+    Launch,
+    Pool,
+    Prepare,
+    Retire,
+    Throttle,
+)
 
 
 @dataclass(slots=True)
@@ -187,6 +99,8 @@ class Placement:
         before = place.availability
         if before is not availability:
             place.availability = availability
+            if before is STARTING:
+                place.pool.ready += 1
             if place.load < place.pool.room:
                 if availability is IDLE:
                     place.idle.append(environment)
@@ -340,11 +254,16 @@ class Placement:
         place = self._environments.pop(environment, None)
         if place is not None:
             place.pool.count -= 1
-            place.pool.provisioned.discard(environment)
+            self._unprovision(environment, place)
             if environment in place.idle:
                 place.idle.remove(environment)
             self._rest(place)
         return place
+
+    def _unprovision(self, environment: int, place: _Place) -> None:
+        if environment in place.pool.provisioned:
+            place.pool.provisioned.remove(environment)
+            place.pool.ready -= place.availability is not STARTING
 
     def _rest(self, place: _Place) -> None:
         if place.share is not None:
@@ -354,7 +273,7 @@ class Placement:
     def _demote(self, environment: int) -> None:
         """From now on it is an on-demand environment, whose work nobody has counted yet."""
         place = self._environments[environment]
-        place.pool.provisioned.discard(environment)
+        self._unprovision(environment, place)
         if environment in place.idle:
             place.idle.remove(environment)
             place.pool.idle.append(environment)

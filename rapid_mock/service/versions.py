@@ -112,9 +112,6 @@ def describe(version: Version, arn: str, *, is_brief: bool = False) -> dict[str,
     settings = dict(version.settings)
     settings["Timeout"] = math.ceil(settings["Timeout"])
     settings["SnapStart"] = {**settings["SnapStart"], "OptimizationStatus": "Off"}
-    layers = settings.pop("Layers", None)
-    if layers:
-        settings["Layers"] = [{"Arn": layer, "CodeSize": 0} for layer in layers]
     members = {
         "FunctionName": version.name,
         "FunctionArn": arn,

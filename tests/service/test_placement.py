@@ -4,12 +4,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rapid_mock.service.concurrency import Account, Share
-from rapid_mock.service.placement import (
+from rapid_mock.service.placement import Placement
+from rapid_mock.service.pools import (
     Assign,
     Availability,
     Decision,
     Launch,
-    Placement,
     Pool,
     Prepare,
     Retire,
