@@ -148,7 +148,7 @@ def test_exit_comes_after_what_a_grandchild_wrote_since() -> None:
             "    time.sleep(600)\n",
         )
         child = home._children[1]
-        eventually(lambda: child.bytes_waiting() == 6, "the grandchild's output")
+        eventually(lambda: child.output.bytes_waiting() == 6, "the grandchild's output")
         await home.witness.exit_of(1)
         assert home.witness.told == [("output", 1), ("exit", 1)]
 
@@ -209,8 +209,9 @@ def test_no_callback_comes_after_close() -> None:
 
     async def story(home: Household) -> None:
         home.sh(1, "exit 0")
+        first = home.pids()[0]
         home.sh(2, "while :; do echo more; done")
-        await home.witness.until(lambda: not is_running(home.pids()[0]))
+        await home.witness.until(lambda: not is_running(first))
         told = len(home.witness.told)
         await home.close()
         for _ in range(100):
