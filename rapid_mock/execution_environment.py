@@ -248,7 +248,8 @@ class ExecutionEnvironment:
     ) -> ApiCall:
         """Send a request to the environment, and let it be dealt with; it may be parked then."""
         driver = self._driven()
-        before, until = driver.handled, time.monotonic() + ANSWER_SECONDS
+        before = self._do(lambda: driver.handled)  # on the loop: the call before is over there
+        until = time.monotonic() + ANSWER_SECONDS
         sent = call(self.runtime_api, method, path, headers, body)
         self._sent.append(sent)
         while driver.handled == before and sent.is_parked:
