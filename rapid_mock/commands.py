@@ -19,6 +19,7 @@ from rapid_mock.errors import ServiceError, SetupError
 from rapid_mock.event_command import print_event
 from rapid_mock.functions import FunctionOptions
 from rapid_mock.host.attach import variables_to_set
+from rapid_mock.host.descriptors import raise_descriptor_limit
 from rapid_mock.host.isolation import host_credentials
 from rapid_mock.host.launch import Launch, image_extensions
 from rapid_mock.host.service import LambdaService
@@ -102,6 +103,7 @@ async def _invoke_once(
 
 async def _serve(arguments: argparse.Namespace, options: FunctionOptions) -> int:
     """Without a handler, a command or an attached runtime the service has no function yet."""
+    raise_descriptor_limit()
     console = Console()
     service = LambdaService(
         console,
