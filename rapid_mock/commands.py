@@ -73,7 +73,11 @@ async def _invoke_once(
 ) -> int:
     console = Console(_Discarded() if arguments.tail else None)
     service = LambdaService(console)
-    await _create(service, arguments.name, options)
+    try:
+        service.create_function(arguments.name, options)
+    except SetupError:
+        await service.kill()
+        raise
     stream = _Printed()
     request = InvokeRequest(
         str(uuid.uuid4()),
@@ -111,25 +115,21 @@ async def _serve(arguments: argparse.Namespace, options: FunctionOptions) -> int
         throttle_streams=arguments.throttle_streams,
         idle_seconds=arguments.idle_timeout,
     )
-    if options.handler or options.runtime is not None or options.on_attach is not None:
-        await _create(service, arguments.name, options)
     stop = asyncio.Event()
     _stop_on_signals(stop)
-    url = await service.listen(
-        arguments.host, arguments.port, allowed_hosts=frozenset(arguments.allow_host)
-    )
+    try:
+        if options.handler or options.runtime is not None or options.on_attach is not None:
+            service.create_function(arguments.name, options)
+        url = await service.listen(
+            arguments.host, arguments.port, allowed_hosts=frozenset(arguments.allow_host)
+        )
+    except SetupError:
+        await service.kill()
+        raise
     console.explain(f"listening on {url}")
     await stop.wait()
     await _end(service, stop)
     return EXIT_OK
-
-
-async def _create(service: LambdaService, name: str, options: FunctionOptions) -> None:
-    try:
-        service.create_function(name, options)
-    except SetupError:
-        await service.kill()
-        raise
 
 
 async def _first(
