@@ -104,6 +104,11 @@ def _shared_options() -> argparse.ArgumentParser:
     add("--memory", type=int, default=128, metavar="MB", help="memory size")
     add("--env", action="append", default=[], metavar="K=V", help="an environment variable")
     add("--log-format", choices=("text", "json"), help="format of the logs (default: text)")
+    add(
+        "--log-frames",
+        action="store_true",
+        help="give the runtime a descriptor for framed log messages (_LAMBDA_TELEMETRY_LOG_FD)",
+    )
     add("--concurrency", type=int, default=10, metavar="N", help="most environments at once")
     add(
         "--max-concurrency",

@@ -183,6 +183,7 @@ def _options(
         credentials=_credentials(arguments),
         isolation=arguments.isolation,
         ephemeral_storage=arguments.ephemeral_storage,
+        log_frames=arguments.log_frames,
         freeze=arguments.command == "start" and arguments.freeze,
         on_attach=on_attach,
         runtime_api_port=arguments.port + 1 if on_attach and arguments.port else 0,

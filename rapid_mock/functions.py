@@ -49,6 +49,7 @@ class FunctionOptions:
     isolation: str = ISOLATION_NONE
     ephemeral_storage: int = contract.DEFAULT_EPHEMERAL_STORAGE_MB
     freeze: bool = False
+    log_frames: bool = False
     on_attach: Callable[[Launch], None] | None = None
     runtime_api_port: int = 0
     layers: Sequence[str | Path] = ()
@@ -96,7 +97,7 @@ def _runtime(options: FunctionOptions, directory: str, package: RuntimePackage) 
     env = _python_path(options.environment)
     if not options.handler and options.runtime is None:
         return Launch((), directory, env)
-    return runtime_launch(
+    launch = runtime_launch(
         options.handler,
         code_directory=directory,
         env=env,
@@ -105,6 +106,8 @@ def _runtime(options: FunctionOptions, directory: str, package: RuntimePackage) 
         command=options.runtime,
         wrapper=options.environment.get(contract.ENV_EXEC_WRAPPER),
     )
+    variable = contract.ENV_TELEMETRY_LOG_FD if options.log_frames else ""
+    return replace(launch, log_variable=variable)
 
 
 def _mounts(

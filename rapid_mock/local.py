@@ -148,6 +148,7 @@ class LocalLambda:
         isolation: str = "none",
         ephemeral_storage: int = contract.DEFAULT_EPHEMERAL_STORAGE_MB,
         freeze: bool = False,
+        log_frames: bool = False,
         attach: bool = False,
     ) -> Function:
         """Create a function from a local directory.
@@ -159,9 +160,10 @@ class LocalLambda:
         Lambda Managed Instances, with that many invocations at once in each (and `json` logs
         unless said otherwise); `credentials` by variable name (None: dummies); `isolation`
         `namespace` gives the processes Lambda's /var/task, /opt and a /tmp of `ephemeral_storage`
-        MB (Linux), layers being known by their extensions; `freeze` stops
-        all its processes between invocations, as Lambda does; with `attach` you start the runtime,
-        with `Function.variables` in its environment, and nothing times out.
+        MB (Linux), layers being known by their extensions; `freeze` stops all its processes
+        between invocations, as Lambda does; `log_frames` gives the runtime a descriptor for framed
+        log messages, as AWS's own runtimes have; with `attach` you start the runtime, with
+        `Function.variables` in its environment, and nothing times out.
         Raises SetupError for what cannot be, such as a missing directory or a taken name.
         """
         launches: Future[Launch] = Future()
@@ -186,6 +188,7 @@ class LocalLambda:
             isolation=isolation,
             ephemeral_storage=ephemeral_storage,
             freeze=freeze,
+            log_frames=log_frames,
             on_attach=wanted if attach else None,
         )
         service = self._running

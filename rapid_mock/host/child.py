@@ -42,13 +42,38 @@ class SpawnFailed(RapidMockError):
 
 
 @dataclass(slots=True)
+class Pipe:
+    """Our end of a pipe; `reading` is -1 once it is closed."""
+
+    reading: int
+
+    def bytes_waiting(self) -> int:
+        """How much has been written and not been read."""
+        answer = fcntl.ioctl(self.reading, termios.FIONREAD, b"\0\0\0\0")
+        return int.from_bytes(answer, sys.byteorder)
+
+    def close(self) -> None:
+        if self.reading >= 0:
+            os.close(self.reading)
+            self.reading = -1
+
+
+@dataclass(slots=True)
 class Child:
-    """A running process under the caller's number `token`; `pipe` is -1 once it is closed."""
+    """A running process under the caller's number `token`.
+
+    `output` has its stdout and stderr, `frames` what it writes to a log descriptor, if it has one.
+    """
 
     token: int
     process: subprocess.Popen[bytes]
-    pipe: int
+    output: Pipe
+    frames: Pipe | None = None
     tail: bytes = b""
+
+    @property
+    def pipes(self) -> list[Pipe]:
+        return [self.output] if self.frames is None else [self.output, self.frames]
 
     def signal_group(self, number: int) -> None:
         """Signal the process group; allowed until the process is reaped."""
@@ -56,46 +81,48 @@ class Child:
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(self.process.pid, number)
 
-    def bytes_waiting(self) -> int:
-        """How much has been written and not been read."""
-        answer = fcntl.ioctl(self.pipe, termios.FIONREAD, b"\0\0\0\0")
-        return int.from_bytes(answer, sys.byteorder)
-
     def discard(self) -> None:
         """Kill and reap a process nobody has heard of yet."""
         self.signal_group(signal.SIGKILL)
         self.process.wait()
-        os.close(self.pipe)
-        self.pipe = -1
+        for pipe in self.pipes:
+            pipe.close()
 
 
-def start(token: int, argv: Sequence[str], *, env: Mapping[str, str], cwd: str) -> Child:
+def start(
+    token: int, argv: Sequence[str], *, env: Mapping[str, str], cwd: str, log_variable: str = ""
+) -> Child:
     """Start `argv` in `cwd`: exactly `env`, nothing on stdin, stdout and stderr into one pipe.
 
-    A bare name is sought on `env`'s PATH, a relative path in `cwd`. Raises SpawnFailed.
+    A bare name is sought on `env`'s PATH, a relative path in `cwd`. The variable `log_variable`,
+    if given, has the number of a descriptor for log frames. Raises SpawnFailed.
     """
+    ends: list[tuple[int, int]] = []
     try:
-        reading, writing = os.pipe()
-    except OSError as error:
-        raise SpawnFailed("other", f"fork/exec {argv[0]}: {words(error)}") from error
-    try:
-        os.set_blocking(reading, False)
-        with _lambda_descriptors(writing):
+        ends += [os.pipe() for _ in range(2 if log_variable else 1)]
+        for reading, _ in ends:
+            os.set_blocking(reading, False)
+        writing = [end for _, end in ends]
+        with _lambda_descriptors(writing[-1]):
             process = subprocess.Popen(
                 argv,
                 stdin=subprocess.DEVNULL,
-                stdout=writing,
-                stderr=writing,
+                stdout=writing[0],
+                stderr=writing[0],
                 cwd=cwd,
-                env=env,
+                env={**env, log_variable: str(writing[1])} if log_variable else env,
                 process_group=0,
+                pass_fds=writing[1:],
             )
     except (OSError, ValueError) as error:
-        os.close(reading)
+        for reading, _ in ends:
+            os.close(reading)
         raise _failure(argv[0], cwd, error) from error
     finally:
-        os.close(writing)
-    return Child(token, process, reading)
+        for _, end in ends:
+            os.close(end)
+    output, frames = ends[0][0], ends[1][0] if log_variable else None
+    return Child(token, process, Pipe(output), None if frames is None else Pipe(frames))
 
 
 @contextmanager

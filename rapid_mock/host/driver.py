@@ -81,7 +81,10 @@ class EnvironmentDriver:
         self._observer = observer
         self._render = RENDERERS[log_format]
         self._supervisor = Supervisor(
-            on_output=self._output, on_exit=self._exited, watchdog=watchdog
+            on_output=self._output,
+            on_message=self._message,
+            on_exit=self._exited,
+            watchdog=watchdog,
         )
         self._telemetry = TelemetryFeed(clock, log_format, self._telemetry_flushed)
         self._categories: dict[int, str] = {}  # of output, by process
@@ -249,7 +252,13 @@ class EnvironmentDriver:
         try:
             self._categories[effect.process] = OUTPUT_CATEGORIES[effect.kind]
             launch = self._launch(effect)
-            self._supervisor.spawn(effect.process, launch.argv, env=launch.env, cwd=launch.cwd)
+            self._supervisor.spawn(
+                effect.process,
+                launch.argv,
+                env=launch.env,
+                cwd=launch.cwd,
+                log_variable=launch.log_variable,
+            )
         except SpawnFailed as failure:
             self._todo.append(happened.SpawnFailed(effect.process, str(failure)))
 
@@ -270,6 +279,15 @@ class EnvironmentDriver:
         category = self._categories.get(process)  # None: a grandchild of one that has exited
         if category and self._telemetry.is_wanted:
             self._telemetry.output(process, category, data, self._clock.now())
+        if not self._todo and self._unprinted:
+            self._print()
+
+    def _message(self, process: int, message: bytes) -> None:
+        """A log message with a frame of its own: one record, however many lines it has."""
+        self._write(message if message.endswith(b"\n") else message + b"\n")
+        category = self._categories.get(process)
+        if category and self._telemetry.is_wanted:
+            self._telemetry.message(category, message, self._clock.now())
         if not self._todo and self._unprinted:
             self._print()
 

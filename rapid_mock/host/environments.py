@@ -79,7 +79,8 @@ class FunctionDefinition:
             metadata=(runtime_api, token),
         )
         if spawn.kind is ProcessKind.RUNTIME:
-            return Launch(self.runtime.argv, self.runtime.cwd, {**variables, **self.runtime.env})
+            env = {**variables, **self.runtime.env}
+            return Launch(self.runtime.argv, self.runtime.cwd, env, self.runtime.log_variable)
         executable = next(path for path in self.extensions if path.name == spawn.name)
         if self.mounts is not None:
             executable = Path(EXTENSIONS, spawn.name)

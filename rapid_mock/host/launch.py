@@ -22,11 +22,15 @@ _PACKAGE = Path(contract.__file__).parent
 
 @dataclass(frozen=True, slots=True)
 class Launch:
-    """One process to start: `Supervisor.spawn(token, argv, env=env, cwd=cwd)`."""
+    """One process to start: `Supervisor.spawn(token, argv, env=env, cwd=cwd)`.
+
+    `log_variable` names the variable that has the number of a descriptor for log frames, if any.
+    """
 
     argv: tuple[str, ...]
     cwd: str
     env: Mapping[str, str] = field(repr=False)
+    log_variable: str = ""
 
 
 class RuntimePackage:

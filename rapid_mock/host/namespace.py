@@ -51,7 +51,7 @@ class Namespace:
         if unshare_options() == OWN_MOUNTS_AND_USER:
             join += ["--user", "--preserve-credentials"]
         change = ["--", "/bin/sh", "-c", 'cd "$0" && exec "$@"', launch.cwd]
-        return Launch((*join, *change, *launch.argv), "/", launch.env)
+        return Launch((*join, *change, *launch.argv), "/", launch.env, launch.log_variable)
 
     def close(self) -> None:
         """Let it go; it ends with the last process in it."""

@@ -13,12 +13,13 @@ from collections import OrderedDict
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from rapid_mock.host.child import Child, SpawnFailed, start, words
+from rapid_mock.host.child import Child, Pipe, SpawnFailed, start, words
 from rapid_mock.host.exits import ExitStatus, when_ended
+from rapid_mock.host.log_frames import FrameDecoder
 from rapid_mock.host.watchdog import Watchdog
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
 __all__ = ["ExitStatus", "SpawnFailed", "Supervisor"]
 
@@ -42,9 +43,10 @@ class Supervisor:
 
     A process is known by the `token` given to `spawn`, a number of the caller's. stdout and stderr
     of a process share one pipe, as AWS merges them; `on_output(token, data)` gets raw bytes, as
-    read. `on_exit(token, status)` comes once per process that was started, after its last output,
-    and after what it had sent on a socket before its end was handled by the loop. When a process
-    ends, its whole group is killed. Both callbacks may call any method here.
+    read; `on_message(token, message)` gets each log frame's. `on_exit(token, status)` comes once
+    per process that was started, after its last output, and after what it had sent on a socket
+    before its end was handled by the loop. When a process ends, its whole group is killed. The
+    callbacks may call any method here.
 
     Must be made inside the running loop. A `watchdog` that is given is shared and left open.
     """
@@ -54,29 +56,41 @@ class Supervisor:
         *,
         on_output: Callable[[int, bytes], None],
         on_exit: Callable[[int, ExitStatus], None],
+        on_message: Callable[[int, bytes], None] | None = None,
         watchdog: Watchdog | None = None,
     ) -> None:
         self._loop = asyncio.get_running_loop()
         self._on_output = on_output
         self._on_exit = on_exit
+        self._on_message = on_message or on_output
         self._watchdog = watchdog or Watchdog()
         self._owns_watchdog = watchdog is None
         self._children: dict[int, Child] = {}
+        self._decoders: dict[int, FrameDecoder] = {}
         self._tails: OrderedDict[int, bytes] = OrderedDict()
         self._all_ended = asyncio.Event()
         self._all_ended.set()
         self._is_closed = False
 
-    def spawn(self, token: int, argv: Sequence[str], *, env: Mapping[str, str], cwd: str) -> None:
+    def spawn(
+        self,
+        token: int,
+        argv: Sequence[str],
+        *,
+        env: Mapping[str, str],
+        cwd: str,
+        log_variable: str = "",
+    ) -> None:
         """Start `argv` with exactly `env`; a bare name is sought on `env`'s PATH, as execvp does.
 
+        `log_variable` names the variable that tells the process of a descriptor for log frames.
         Raises SpawnFailed; nothing is left behind then and no callback follows.
         """
         if token in self._children:
             raise ValueError(f"process {token} is running already")
         if self._is_closed:
             raise SpawnFailed("other", f"fork/exec {argv[0]}: the supervisor is closed")
-        child = start(token, argv, env=env, cwd=cwd)
+        child = start(token, argv, env=env, cwd=cwd, log_variable=log_variable)
         try:
             self._watchdog.add(child.process.pid)
         except OSError as error:
@@ -85,7 +99,10 @@ class Supervisor:
         self._children[token] = child
         self._tails.pop(token, None)
         self._all_ended.clear()
-        self._loop.add_reader(child.pipe, self._read, child, BYTES_PER_TURN)
+        self._loop.add_reader(child.output.reading, self._read_output, child, BYTES_PER_TURN)
+        if child.frames is not None:
+            self._decoders[token] = FrameDecoder()
+            self._loop.add_reader(child.frames.reading, self._read_frames, child, BYTES_PER_TURN)
         when_ended(self._loop, child.process, lambda status: self._ended(child, status))
 
     def signal(self, token: int, number: int) -> None:
@@ -105,8 +122,8 @@ class Supervisor:
         What is written during the call is left to the loop: no flood can hold us here.
         """
         for child in list(self._children.values()):
-            if child.pipe >= 0 and token in (None, child.token):
-                self._read(child, child.bytes_waiting())
+            if token in (None, child.token):
+                self._drain(child)
 
     def forget_output(self) -> None:
         """What has been written is no news any more: tails begin here."""
@@ -134,7 +151,7 @@ class Supervisor:
         SIGKILL does not end is left to the watchdog.
         """
         self._is_closed = True
-        self._on_output = self._on_exit = _ignore
+        self._on_output = self._on_message = self._on_exit = _ignore
         for child in self._children.values():
             child.signal_group(signal.SIGKILL)
         try:
@@ -144,28 +161,44 @@ class Supervisor:
             if self._owns_watchdog:
                 self._watchdog.close()
 
-    def _read(self, child: Child, limit: int) -> None:
-        """Feed at most `limit` bytes; a read that brings less than asked has emptied the pipe."""
-        while limit > 0 and child.pipe >= 0:
+    def _drain(self, child: Child) -> None:
+        if child.output.reading >= 0:
+            self._read_output(child, child.output.bytes_waiting())
+        if child.frames is not None and child.frames.reading >= 0:
+            self._read_frames(child, child.frames.bytes_waiting())
+
+    def _read_output(self, child: Child, limit: int) -> None:
+        for data in self._read(child.output, limit):
+            child.tail = (child.tail + data[-TAIL_BYTES:])[-TAIL_BYTES:]
+            self._on_output(child.token, data)
+
+    def _read_frames(self, child: Child, limit: int) -> None:
+        assert child.frames is not None  # noqa: S101  this is its reader
+        for data in self._read(child.frames, limit):
+            for message in self._decoders[child.token].feed(data):
+                child.tail = (child.tail + message[-TAIL_BYTES:] + b"\n")[-TAIL_BYTES:]
+                self._on_message(child.token, message)
+
+    def _read(self, pipe: Pipe, limit: int) -> Iterator[bytes]:
+        """At most `limit` bytes; a read that brings less than asked has emptied the pipe."""
+        while limit > 0 and pipe.reading >= 0:
             asked = min(READ_BYTES, limit)
             try:
-                data = os.read(child.pipe, asked)
+                data = os.read(pipe.reading, asked)
             except BlockingIOError:
                 return
             if not data:
-                self._close_pipe(child)
+                self._close_pipe(pipe)
                 return
-            child.tail = (child.tail + data[-TAIL_BYTES:])[-TAIL_BYTES:]
-            self._on_output(child.token, data)
+            yield data
             if len(data) < asked:
                 return
             limit -= asked
 
-    def _close_pipe(self, child: Child) -> None:
-        if child.pipe >= 0:
-            self._loop.remove_reader(child.pipe)
-            os.close(child.pipe)
-            child.pipe = -1
+    def _close_pipe(self, pipe: Pipe) -> None:
+        if pipe.reading >= 0:
+            self._loop.remove_reader(pipe.reading)
+            pipe.close()
 
     def _ended(self, child: Child, status: ExitStatus) -> None:
         child.signal_group(signal.SIGKILL)  # before the reaping: its number is still taken
@@ -176,7 +209,11 @@ class Supervisor:
             self._tell_later(CYCLES_BEFORE_EXIT, child.token, status)
 
     def _bury(self, child: Child) -> None:
-        self._close_pipe(child)  # even when a grandchild holds the other end
+        for pipe in child.pipes:
+            self._close_pipe(pipe)  # even when a grandchild holds the other end
+        decoder = self._decoders.pop(child.token, None)
+        if decoder is not None and (rest := decoder.rest()):
+            self._on_message(child.token, rest)
         self._watchdog.remove(child.process.pid)
         child.process.wait()
         del self._children[child.token]
@@ -194,4 +231,4 @@ class Supervisor:
 
 
 def _ignore(_token: int, _what: object) -> None:
-    """Take the place of both callbacks once the supervisor is closed."""
+    """Take the place of the callbacks once the supervisor is closed."""

@@ -61,6 +61,10 @@ class TelemetryFeed:
         if rest:
             self._partial[process] = (category, rest)
 
+    def message(self, category: str, message: bytes, now: Now) -> None:
+        """One log message, whatever its lines."""
+        self._line(category, message.removesuffix(b"\n"), now)
+
     def end_lines(self, now: Now) -> None:
         """Lines that nobody ended are lines too, before the END of their invocation."""
         partial, self._partial = self._partial, {}

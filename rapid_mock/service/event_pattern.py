@@ -12,7 +12,9 @@ texts of refusals as AWS's TestEventPattern answers them (without Jackson's line
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import chain
 from typing import Any, NamedTuple
 
 from rapid_mock.service.pattern_operators import (
@@ -24,6 +26,8 @@ from rapid_mock.service.pattern_operators import (
     operator_matcher,
     refuse,
 )
+
+MOST_ALTERNATIVES = 1000
 
 _RESERVED_INSIDE_OR = OPERATORS | {
     *("=", "<", "<=", ">", ">=", "regex", "not-wildcard", "not-equals-ignore-case"),
@@ -57,14 +61,15 @@ class EventPattern:
     """A compiled pattern; raises InvalidEventPattern for what AWS refuses."""
 
     def __init__(self, text: str) -> None:
-        self._alternatives = [
-            dict(sorted(one.items())) for one in _compiled([{}], (), _parsed(text), is_or=False)
-        ]
+        try:
+            alternatives = _compiled([{}], (), _parsed(text), is_or=False)
+        except RecursionError:
+            refuse("the pattern is nested too deeply")
+        self._alternatives = [dict(sorted(one.items())) for one in alternatives]
 
     def matches(self, event: Mapping[str, Any]) -> bool:
         """Whether an event, as decoded JSON, fits."""
-        fields: dict[str, list[_Field]] = {}
-        _flatten_object(event, "", frozenset(), fields)
+        fields = _flattened(event)
         return any(_is_met(alternative, fields) for alternative in self._alternatives)
 
 
@@ -79,11 +84,11 @@ def _is_met(alternative: _Alternative, fields: Mapping[str, Sequence[_Field]]) -
     places: set[_Place] = {frozenset()}
     for path, leaf in alternative.items():
         found = fields.get(path, ())
-        accepted = [field.place for field in found if leaf.accepts(field.value)]
-        extended = set(_merged(places, accepted))
+        accepted = _Places(field.place for field in found if leaf.accepts(field.value))
+        extended = {place | other for place in places for other in accepted.beside(place)}
         if leaf.absent:
-            there = [field.place for field in found]
-            extended |= {place for place in places if not list(_merged([place], there))}
+            there = _Places(field.place for field in found)
+            extended |= {place for place in places if next(there.beside(place), None) is None}
         # Arrays that no later path looks into are forgotten, so that places do not multiply.
         places = {
             frozenset(pair for pair in place if last_use[pair[0]] > path) for place in extended
@@ -93,36 +98,60 @@ def _is_met(alternative: _Alternative, fields: Mapping[str, Sequence[_Field]]) -
     return True
 
 
-def _merged(places: Iterable[_Place], others: Iterable[_Place]) -> Iterator[_Place]:
-    """Every two places that go together: never two elements of one array."""
-    candidates = list(others)
-    for place in places:
+class _Places:
+    """Places of one path, found quickly from a place that they must go together with."""
+
+    def __init__(self, places: Iterable[_Place]) -> None:
+        self._places = set(places)
+        self._at: dict[tuple[int, int], list[_Place]] = {}
+        self._users: Counter[int] = Counter()
+        self._outside: dict[int, list[_Place]] = {}
+        for place in self._places:
+            for pair in place:
+                self._at.setdefault(pair, []).append(place)
+                self._users[pair[0]] += 1
+
+    def beside(self, place: _Place) -> Iterator[_Place]:
+        """Those that are never in another element of an array that `place` is in, too."""
+        shared = [pair for pair in place if pair[0] in self._users]
+        candidates: Iterable[_Place] = self._places
+        if shared:
+            array, index = max(shared, key=lambda pair: self._users[pair[0]])
+            candidates = chain(self._at.get((array, index), ()), self._not_in(array))
         for other in candidates:
             both = place | other
             if len({array for array, _ in both}) == len(both):
-                yield both
+                yield other
+
+    def _not_in(self, array: int) -> list[_Place]:
+        if array not in self._outside:
+            self._outside[array] = [
+                place for place in self._places if all(pair[0] != array for pair in place)
+            ]
+        return self._outside[array]
 
 
-# --- Events -----------------------------------------------------------------------------------
+def _flattened(event: Mapping[str, Any]) -> dict[str, list[_Field]]:
+    """Every scalar of an event by its path; a loop, since events may be nested deeply."""
+    fields: dict[str, list[_Field]] = {}
+    pending: list[tuple[Any, str, _Place]] = [(event, "", frozenset())]
+    while pending:
+        value, path, place = pending.pop()
+        if isinstance(value, Mapping):
+            prefix = f"{path}." if path else ""
+            pending += [(one, prefix + name, place) for name, one in value.items()]
+        elif isinstance(value, list):
+            pending += [
+                (one, path, place | {(id(value), index)} if _is_nested(one) else place)
+                for index, one in enumerate(value)
+            ]
+        else:
+            fields.setdefault(path, []).append(_Field(value, place))
+    return fields
 
 
-def _flatten_object(
-    members: Mapping[str, Any], prefix: str, place: _Place, fields: dict[str, list[_Field]]
-) -> None:
-    for name, value in members.items():
-        _flatten(value, prefix + name, place, fields)
-
-
-def _flatten(value: Any, path: str, place: _Place, fields: dict[str, list[_Field]]) -> None:
-    if isinstance(value, Mapping):
-        _flatten_object(value, f"{path}.", place, fields)
-    elif isinstance(value, list):
-        for index, element in enumerate(value):
-            is_nested = isinstance(element, Mapping | list)
-            inside = place | {(id(value), index)} if is_nested else place
-            _flatten(element, path, inside, fields)
-    else:
-        fields.setdefault(path, []).append(_Field(value, place))
+def _is_nested(value: Any) -> bool:
+    return isinstance(value, Mapping | list)
 
 
 # --- Patterns ---------------------------------------------------------------------------------
@@ -168,6 +197,8 @@ def _any_of(
         if not isinstance(choice, JsonObject):
             refuse("Only JSON object is allowed in array of $or relationship.")
         multiplied += _compiled(alternatives, path, choice, is_or=True)
+        if len(multiplied) > MOST_ALTERNATIVES:
+            refuse(f"$or makes more than {MOST_ALTERNATIVES} combinations")
     if len(choices) < 2:
         refuse("There must have at least 2 Objects in $or relationship.")
     return multiplied

@@ -99,7 +99,7 @@ def failed_items(answer: Answered, batching: Batching, item_ids: Collection[str]
         return frozenset()
     try:
         response = json.loads(answer.payload) if answer.payload.strip() else None
-    except ValueError:
+    except (ValueError, RecursionError):
         return everything
     if not response:
         return frozenset()

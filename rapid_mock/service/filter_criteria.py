@@ -121,7 +121,7 @@ def _message_view(record: Mapping[str, Any]) -> Mapping[str, Any]:
     """An SQS record whose body is decoded when it is a JSON object."""
     try:
         body = json.loads(record["body"])
-    except ValueError:
+    except (ValueError, RecursionError):
         return record
     return {**record, "body": body} if isinstance(body, dict) else record
 
@@ -131,7 +131,7 @@ def _kinesis_view(record: Mapping[str, Any]) -> Mapping[str, Any]:
     kinesis = record["kinesis"]
     try:
         data = json.loads(base64.b64decode(kinesis["data"]))
-    except (binascii.Error, ValueError):
+    except (binascii.Error, ValueError, RecursionError):
         return kinesis  # type: ignore[no-any-return]  # a record is any JSON
     return {**kinesis, "data": data}
 

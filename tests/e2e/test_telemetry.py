@@ -51,6 +51,7 @@ class Consumer:
         schema: str = "2022-12-13",
         until: Callable[[list[dict[str, Any]]], bool] | None = None,
         log_format: str = "text",
+        log_frames: bool = False,
     ) -> list[dict[str, Any]]:
         """One invocation for each list of line lengths; everything that arrived to the end."""
         program = ROOT / "tests" / "support" / "telemetry_consumer.py"
@@ -68,6 +69,7 @@ class Consumer:
                 code=write_code(self._directory / "code", self.source),
                 extensions=[extension],
                 log_format=log_format,
+                log_frames=log_frames,
                 environment={
                     "OUT": str(self.out),
                     "BEHAVIOUR": behaviour,
@@ -241,3 +243,17 @@ def test_the_console_and_the_extension_are_told_the_same(consumer: Consumer) -> 
     platform = [each for each in printed if each.get("type", "").startswith("platform.")]
     assert [each for each in platform if each in records] == platform
     assert {each["type"] for each in platform} >= {"platform.start", "platform.report"}
+
+
+def test_a_framed_message_is_one_record(consumer: Consumer) -> None:
+    """With a log descriptor, a message of several lines arrives, and is printed, as one."""
+    consumer.source = (
+        "import logging\n"
+        "def handler(event, context):\n"
+        "    logging.getLogger().error('one\\ntwo')\n"
+        "    return 0\n"
+    )
+    records = consumer.invoke([[]], types=["function"], buffering=SMALL, log_frames=True)
+    (record,) = records
+    assert record["record"].endswith("one\ntwo")
+    assert b"one\ntwo\nEND RequestId" in consumer.log.getvalue()

@@ -148,7 +148,7 @@ def test_exit_comes_after_what_a_grandchild_wrote_since() -> None:
             "    time.sleep(600)\n",
         )
         child = home._children[1]
-        eventually(lambda: child.bytes_waiting() == 6, "the grandchild's output")
+        eventually(lambda: child.output.bytes_waiting() == 6, "the grandchild's output")
         await home.witness.exit_of(1)
         assert home.witness.told == [("output", 1), ("exit", 1)]
 

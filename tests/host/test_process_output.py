@@ -79,7 +79,7 @@ def test_drain_feeds_everything_written_before_it() -> None:
             " signal.sigwait({signal.SIGTERM})",
         )
         child = home._children[1]
-        eventually(lambda: child.bytes_waiting() == 60_001, "60001 bytes in the pipe")
+        eventually(lambda: child.output.bytes_waiting() == 60_001, "60001 bytes in the pipe")
         assert home.witness.output[1] == b""
         home.drain(2)
         assert home.witness.output[1] == b""
@@ -102,11 +102,11 @@ def test_drain_ends_while_a_process_floods() -> None:
         def on_output(_token: int, data: bytes) -> None:
             assert len(reads) < 100, "the drain does not end"
             reads.append(len(data))
-            eventually(lambda: child.bytes_waiting() > 0, "more output")
+            eventually(lambda: child.output.bytes_waiting() > 0, "more output")
 
         home._on_output = on_output
-        eventually(lambda: child.bytes_waiting() > 0, "output")
-        waiting = child.bytes_waiting()
+        eventually(lambda: child.output.bytes_waiting() > 0, "output")
+        waiting = child.output.bytes_waiting()
         home.drain()
         assert waiting <= sum(reads) <= 1024 * 1024
 
@@ -158,7 +158,7 @@ def test_process_that_closes_its_output_is_still_there() -> None:
 
     async def story(home: Household) -> None:
         home.sh(1, "echo early; exec >&- 2>&-; exec sleep 60")
-        await turns_until(lambda: home._children[1].pipe < 0)
+        await turns_until(lambda: home._children[1].output.reading < 0)
         assert home.witness.told == [("output", 1)]
         home.drain()
         home.signal(1, signal.SIGTERM)

@@ -187,6 +187,36 @@ def test_long_arrays_are_not_multiplied() -> None:
     assert not matches({**{name: {"x": [1]} for name in "abcd"}, "e": [1]}, event)
 
 
+@pytest.mark.parametrize("inner", [1, 100])
+def test_long_array_with_several_fields(inner: int) -> None:
+    """Fields of ten thousand elements, nested or not, are not compared each with each."""
+    elements = [{"x": number, "y": number, "z": 1} for number in range(10_000)]
+    rows = [elements[start : start + inner] for start in range(0, len(elements), inner)]
+    event = {"rows": elements if inner == 1 else rows}
+    one = {"x": [{"numeric": [">", 9998]}], "y": [9999], "z": [1]}
+    assert matches({"rows": one}, event)
+    assert not matches({"rows": {**one, "x": [9998], "w": [{"exists": False}]}}, event)
+
+
+def test_deep_nesting() -> None:
+    """An event may be nested a thousand times; a pattern that deep is refused, not followed."""
+    event: dict[str, Any] = {"leaf": 1}
+    for _ in range(5000):
+        event = {"a": [event]}
+    assert matches({"b": [{"exists": False}]}, event)
+    for text in ("[" * 5000 + "]" * 5000, '{"a":' * 5000 + "[1]" + "}" * 5000):
+        with pytest.raises(InvalidEventPattern, match=r"^Event pattern is not valid\. Reason: "):
+            EventPattern(text)
+
+
+def test_number_of_combinations() -> None:
+    """`$or` may make up to a thousand combinations, as on AWS."""
+    choice = '"$or": [{"a": [1]}, {"b": [1]}]'
+    assert matches(f"{{{', '.join([choice] * 9)}}}", {"a": 1})
+    with pytest.raises(InvalidEventPattern, match="more than 1000 combinations"):
+        EventPattern(f"{{{', '.join([choice] * 10)}}}")
+
+
 def test_dots_in_names_join_paths() -> None:
     """A name with dots and a nested path are the same path, in patterns and in events."""
     nested = {"detail": {"state": {"status": ["running"]}}}

@@ -41,6 +41,7 @@ def test_whole_success(payload: str) -> None:
     "payload",
     [
         "no JSON",
+        "[" * 5000,
         '"text"',
         "[1]",
         '{"batchItemFailures": "a"}',

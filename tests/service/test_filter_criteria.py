@@ -53,6 +53,7 @@ BY_METADATA = {"messageId": ["m-1"]}
         (JSON_BODY, {"body": {"Missing": [{"exists": False}]}}, True),
         (JSON_BODY, {**BY_JSON, "messageId": ["m-2"]}, False),
         ("[1]", {"body": ["[1]"]}, True),
+        ("[" * 5000, {"body": [{"prefix": "[["}]}, True),
         ("BBBB", {"$or": [BY_JSON, BY_TEXT]}, True),
         (JSON_BODY, {"$or": [BY_JSON, BY_TEXT]}, True),
     ],
