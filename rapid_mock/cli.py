@@ -64,6 +64,23 @@ def build_parser() -> argparse.ArgumentParser:
         "the Runtime API gets the port after --port, nothing times out",
     )
     start.add_argument(
+        "--url",
+        nargs="?",
+        choices=("buffered", "stream"),
+        const="buffered",
+        help="serve the function on a Function URL too, and print it (default: buffered)",
+    )
+    start.add_argument(
+        "--config",
+        metavar="FILE",
+        help="serve the functions of a rapid_mock.toml, or of a SAM or CloudFormation template",
+    )
+    start.add_argument(
+        "--watch",
+        action="store_true",
+        help="when the code or an extension changes, the next invocation runs it",
+    )
+    start.add_argument(
         "--freeze",
         action="store_true",
         help="stop all processes of an environment between invocations, as Lambda does",

@@ -22,7 +22,9 @@ from rapid_mock.host.attach import variables_to_set
 from rapid_mock.host.descriptors import raise_descriptor_limit
 from rapid_mock.host.isolation import host_credentials
 from rapid_mock.host.launch import Launch, image_extensions
+from rapid_mock.host.reload import Reload, watched_changes
 from rapid_mock.host.service import LambdaService
+from rapid_mock.project import URL_MODES, make_functions
 from rapid_mock.service.requests import Flow, InvokeAnswer, InvokeRequest
 from rapid_mock.tracing import new_trace_header
 
@@ -118,18 +120,39 @@ async def _serve(arguments: argparse.Namespace, options: FunctionOptions) -> int
     stop = asyncio.Event()
     _stop_on_signals(stop)
     try:
-        if options.handler or options.runtime is not None or options.on_attach is not None:
-            service.create_function(arguments.name, options)
+        places = await _make(arguments, options, service, console)
         url = await service.listen(
             arguments.host, arguments.port, allowed_hosts=frozenset(arguments.allow_host)
         )
+        console.explain(f"listening on {url}")
+        if arguments.watch:
+            reload = Reload(places, redeploy=service.redeploy, console=console)
+            await reload.run(stop, watched_changes)
+        await stop.wait()
     except SetupError:
         await service.kill()
         raise
-    console.explain(f"listening on {url}")
-    await stop.wait()
     await _end(service, stop)
     return EXIT_OK
+
+
+async def _make(
+    arguments: argparse.Namespace,
+    options: FunctionOptions,
+    service: LambdaService,
+    console: Console,
+) -> dict[str, list[Path]]:
+    """The function of the command line, and those of a configuration; where the code of each is."""
+    places: dict[str, list[Path]] = {}
+    if arguments.config is not None:
+        places = await make_functions(service, Path(arguments.config), console)
+    if options.handler or options.runtime is not None or options.on_attach is not None:
+        service.create_function(arguments.name, options)
+        places[arguments.name] = [Path(options.code), *map(Path, options.extensions)]
+        if arguments.url:
+            url = service.create_url(arguments.name, mode=URL_MODES[arguments.url])
+            console.explain(f"function URL {url}")
+    return places
 
 
 async def _first(

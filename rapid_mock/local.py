@@ -28,6 +28,7 @@ from rapid_mock.host.attach import variables_to_set
 from rapid_mock.host.launch import Launch
 from rapid_mock.host.service import LambdaService
 from rapid_mock.results import InvocationResult
+from rapid_mock.service.function_urls import BUFFERED, RESPONSE_STREAM
 from rapid_mock.service.requests import InvokeAnswer, InvokeRequest
 from rapid_mock.trace import Trace
 from rapid_mock.tracing import new_trace_header
@@ -83,6 +84,14 @@ class Function:
             wait_for_report=True,
         )
         return self._local.invoke(request)
+
+    def create_url(self, *, stream: bool = False) -> str:
+        """Serve the function on a Function URL, for anybody on this machine; returns the URL.
+
+        With `stream` responses arrive as they are written (RESPONSE_STREAM). Raises ServiceError
+        when the function has a URL already.
+        """
+        return self._local.create_url(self.name, stream=stream)
 
 
 class LocalLambda:
@@ -227,6 +236,16 @@ class LocalLambda:
         service = self._running
         self._loop.call_soon_threadsafe(service.invoke, request, answered, reports.append)
         return _result(outcome.result(), reports[0])
+
+    def create_url(self, name: str, *, stream: bool = False) -> str:
+        """Serve a function by name; `Function.create_url` is the comfortable form."""
+        service, mode = self._running, RESPONSE_STREAM if stream else BUFFERED
+
+        async def create() -> str:
+            return service.create_url(name, mode=mode)
+
+        url: str = self._call(create())
+        return url
 
     def reset(self) -> None:
         """Delete every function, and wait until its environments have shut down."""

@@ -16,6 +16,7 @@ from typing import Any, Protocol
 from lambda_runtime import contract
 from rapid_mock.console import RENDERERS, Console
 from rapid_mock.host.clock import Cancellable, Clock
+from rapid_mock.host.hints import hint
 from rapid_mock.host.launch import Launch
 from rapid_mock.host.memory import peak_memory_mb
 from rapid_mock.host.memory_limit import MemoryWatch
@@ -271,6 +272,9 @@ class EnvironmentDriver:
                 self._print()
             tail = self._supervisor.tail(effect.process) if effect.process is not None else ""
             self._console.explain(effect.sentence, tail)
+            advice = hint(tail)
+            if advice is not None:
+                self._console.explain(advice)
 
     # --- Processes --------------------------------------------------------------------------
 

@@ -39,7 +39,8 @@ _SOURCES = ("ZipFile", "S3Bucket", "S3Key", "S3ObjectVersion", "ImageUri")
 class Functions:
     """Every function with its fleet; `options` are those of functions made through the API.
 
-    `on_deployed` hears of every version that has become invocable.
+    `on_deployed` hears of every version that has become invocable, `on_deleted` of every function
+    that goes.
     """
 
     def __init__(
@@ -52,6 +53,7 @@ class Functions:
         on_deployed: Callable[[FunctionDefinition], None],
     ) -> None:
         self._on_deployed = on_deployed
+        self.on_deleted: Callable[[str], None] = _ignore
         self.registry = Registry(place)
         self.layers = LayerRegistry(place)
         self.account = Account()
@@ -80,6 +82,20 @@ class Functions:
         function = self.registry.create(name, settings_of(name, options), code, stamp)
         self._open(name, options)
         self._settle(function.latest, of_version(definition, function.latest))
+
+    async def redeploy(self, name: str) -> None:
+        """Have a directory's code as it is now run; raises SetupError for what cannot be."""
+        latest = self.registry.find(name).latest
+        made = await self._made(latest)
+        if isinstance(made, Failure):
+            raise SetupError(made.reason)
+        self._serve(latest, made)
+        self.tidy()
+
+    async def settled(self) -> None:
+        """Wait until everything that was asked for is deployed."""
+        while self._tasks:
+            await asyncio.gather(*self._tasks)
 
     # --- Through the API --------------------------------------------------------------------
 
@@ -118,6 +134,7 @@ class Functions:
 
     def deleted(self, name: str) -> None:
         """End the environments of a function that is no longer in the registry."""
+        self.on_deleted(name)
         deployed = self._deployed.pop(name)
         deployed.share.close()
         self._leaving.add(deployed.fleet)
@@ -219,24 +236,30 @@ class Functions:
         self._deployed[name] = Deployed(fleet, share, options)
 
     async def _deploy(self, version: Version) -> None:
+        self._settle(version, await self._made(version))
+
+    async def _made(self, version: Version) -> FunctionDefinition | Failure:
         deployed = self._deployed[version.name]
         layers = self.layers.codes(version.settings.get("Layers", ()))
-        made = await in_thread(
+        return await in_thread(
             self._one_at_a_time, version, deployed.options, layers, self.store, self._package
         )
-        self._settle(version, made)
 
     def _settle(self, version: Version, made: FunctionDefinition | Failure) -> None:
         failure = made if isinstance(made, Failure) else None
         if self.registry.settle(version, new_stamp(), failure) and not isinstance(made, Failure):
-            deployed = self._deployed[version.name]
-            before = deployed.pools.get(version.number)
-            deployed.pools[version.number] = deployed.fleet.deploy(made)
-            self._on_deployed(made)
-            if before is not None:
-                deployed.fleet.retire(before)
-            self.provision(version.name)
+            self._serve(version, made)
         self.tidy()
+
+    def _serve(self, version: Version, made: FunctionDefinition) -> None:
+        """From now on invocations of a version have new environments."""
+        deployed = self._deployed[version.name]
+        before = deployed.pools.get(version.number)
+        deployed.pools[version.number] = deployed.fleet.deploy(made)
+        self._on_deployed(made)
+        if before is not None:
+            deployed.fleet.retire(before)
+        self.provision(version.name)
 
     def tidy(self) -> None:
         """Forget deleted functions whose environments are gone, and code that nobody uses."""
@@ -266,3 +289,7 @@ def new_stamp() -> Stamp:
     """A fresh revision, now: the moment reads `2026-01-31T12:34:56.789+0000`."""
     moment = datetime.now(UTC).isoformat(timespec="milliseconds")
     return Stamp(str(uuid.uuid4()), moment.replace("+00:00", "+0000"))
+
+
+def _ignore(_name: str) -> None:
+    """Nobody wants to know."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from rapid_mock.host.concurrency import ConcurrencyOperations
 from rapid_mock.host.control import FunctionOperations
+from rapid_mock.host.function_urls import FunctionUrls
 from rapid_mock.host.layers import LayerOperations
 from rapid_mock.http.control_api import Operation
 
@@ -47,6 +48,18 @@ def function_operations(of: FunctionOperations) -> list[Operation]:
         Operation("ListTags", "GET", _TAGS, 200, of.list_tags),
         Operation("TagResource", "POST", _TAGS, 204, of.tag_resource),
         Operation("UntagResource", "DELETE", _TAGS, 204, of.untag_resource),
+    ]
+
+
+def url_operations(of: FunctionUrls) -> list[Operation]:
+    """Function URLs."""
+    url, urls = (f"/2021-10-31/functions/{{function_name}}/{last}" for last in ("url", "urls"))
+    return [
+        Operation("CreateFunctionUrlConfig", "POST", url, 201, of.create_url),
+        Operation("GetFunctionUrlConfig", "GET", url, 200, of.get_url),
+        Operation("UpdateFunctionUrlConfig", "PUT", url, 200, of.update_url),
+        Operation("DeleteFunctionUrlConfig", "DELETE", url, 204, of.delete_url),
+        Operation("ListFunctionUrlConfigs", "GET", urls, 200, of.list_urls),
     ]
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from lambda_runtime import contract
 from rapid_mock.console import Console
-from rapid_mock.errors import RequestTooLarge, ServiceError, SetupError
+from rapid_mock.errors import InvalidParameterValue, RequestTooLarge, ServiceError, SetupError
 from rapid_mock.functions import FunctionOptions
 from rapid_mock.host.async_events import EventDelivery
 from rapid_mock.host.clock import Cancellable, Clock, SystemClock
@@ -16,6 +17,7 @@ from rapid_mock.host.deployment import provisioned
 from rapid_mock.host.downloads import CODE_PATH, Downloads
 from rapid_mock.host.environments import FunctionDefinition, LocalEnvironment, open_environment
 from rapid_mock.host.fleet import Fleet, Pending
+from rapid_mock.host.function_urls import FunctionUrls
 from rapid_mock.host.functions import Functions
 from rapid_mock.host.layers import LayerOperations
 from rapid_mock.host.mounts import name_opt
@@ -23,6 +25,7 @@ from rapid_mock.host.operations import (
     concurrency_operations,
     function_operations,
     layer_operations,
+    url_operations,
 )
 from rapid_mock.host.throttle import ThrottledTaker
 from rapid_mock.host.watchdog import Watchdog
@@ -32,6 +35,8 @@ from rapid_mock.http.router import Router
 from rapid_mock.http.server import HttpServer
 from rapid_mock.lifecycle.effects import Report
 from rapid_mock.lifecycle.events import Invocation
+from rapid_mock.service.calls import Body, Call
+from rapid_mock.service.function_urls import AUTH_NONE
 from rapid_mock.service.names import LOCAL_PLACE
 from rapid_mock.service.requests import ChunkTaker, InvokeAnswer, InvokeRequest, OnAnswer
 from rapid_mock.trace import Trace
@@ -74,6 +79,16 @@ class LambdaService:
             on_deployed=self._warn_of_opt,
         )
         self._events = EventDelivery(self.invoke, self._clock, console)
+        self._urls = FunctionUrls(self._functions, self, lambda: self._clock.now().wall)
+        self._functions.on_deleted = self._urls.forget
+        self._downloads = Downloads(self._functions.store)
+        self._all_operations = [
+            *function_operations(FunctionOperations(self._functions, self._downloads)),
+            *concurrency_operations(ConcurrencyOperations(self._functions)),
+            *layer_operations(LayerOperations(self._functions, self._downloads)),
+            *url_operations(self._urls),
+        ]
+        self._operations = {each.name: each for each in self._all_operations}
         self._server: HttpServer | None = None
         self._idle_seconds = idle_seconds
         self._reaper = self._reap_later()
@@ -82,20 +97,53 @@ class LambdaService:
         """Make a function invocable; raises SetupError when it cannot be, or its name is taken."""
         self._functions.create_local(name, options)
 
+    async def redeploy(self, name: str) -> None:
+        """Have the code of a function that was made from a directory run as it is now.
+
+        Raises SetupError when it cannot.
+        """
+        await self._functions.redeploy(name)
+
+    async def call(
+        self,
+        operation: str,
+        params: Mapping[str, str],
+        body: Mapping[str, Any],
+        query: Mapping[str, str],
+    ) -> Body:
+        """One operation of the Lambda API by name, done to its end.
+
+        Raises ServiceError for a refusal, and for a function that cannot be deployed.
+        """
+        answer = self._operations[operation].answer(Call(params=params, query=query, body=body))
+        await self._functions.settled()
+        if operation == "CreateFunction":
+            latest = self._functions.registry.find(body["FunctionName"]).latest
+            if latest.condition.reason:
+                raise InvalidParameterValue(latest.condition.reason)
+        return answer
+
+    def __contains__(self, name: str) -> bool:
+        """Whether there is a function of this name."""
+        return name in self._functions.registry.functions
+
+    def create_url(self, name: str, *, mode: str) -> str:
+        """Serve a function on a URL of its own, for anybody; returns the URL.
+
+        `mode` is BUFFERED or RESPONSE_STREAM. Raises ServiceError.
+        """
+        body = {"AuthType": AUTH_NONE, "InvokeMode": mode}
+        made = self._urls.create_url(Call(params={"function_name": name}, body=body))
+        return str((made or {})["FunctionUrl"])
+
     async def listen(
         self, host: str, port: int, *, allowed_hosts: frozenset[str] = frozenset()
     ) -> str:
         """Serve the Lambda API; returns its URL. Raises SetupError when the port is in use."""
         router = Router()
         add_invoke_api(router, self)
-        functions, downloads = self._functions, Downloads(self._functions.store)
-        operations = [
-            *function_operations(FunctionOperations(functions, downloads)),
-            *concurrency_operations(ConcurrencyOperations(functions)),
-            *layer_operations(LayerOperations(functions, downloads)),
-        ]
-        add_control_api(router, operations)
-        router.add("GET", CODE_PATH, Download(downloads.find))
+        add_control_api(router, self._all_operations)
+        router.add("GET", CODE_PATH, Download(self._downloads.find))
         self._server = HttpServer(router, allowed_hosts=allowed_hosts)
         try:
             await self._server.start(host, port)
@@ -171,6 +219,7 @@ class LambdaService:
         self._reaper.cancel()
         if self._server is not None:
             await self._server.close()
+        await self._urls.close()
         await self._functions.close()
         self._watchdog.close()
 

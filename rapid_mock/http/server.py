@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import socket
 import traceback
 from collections.abc import Callable
 
@@ -97,16 +98,20 @@ class Connections:
 
 
 class HttpServer:
-    """Serves a router on one address; `on_error` hears of faults in endpoints."""
+    """Serves a router on one address; `on_error` hears of faults in endpoints.
+
+    `guard` is asked in place of one that lets loopback names and `allowed_hosts` in.
+    """
 
     def __init__(
         self,
         router: Router,
         *,
         allowed_hosts: frozenset[str] = frozenset(),
+        guard: Guard | None = None,
         on_error: Callable[[BaseException], None] = traceback.print_exception,
     ) -> None:
-        self._site = Site(router, Guard(allowed_hosts), on_error)
+        self._site = Site(router, guard or Guard(allowed_hosts), on_error)
         self._connections = Connections()
         self._server: asyncio.Server | None = None
         self.address = ("", 0)
@@ -117,6 +122,12 @@ class HttpServer:
         self._server = await loop.create_server(self._accept, host, port, backlog=BACKLOG)
         bound = self._server.sockets[0].getsockname()
         self.address = (bound[0], bound[1])
+
+    async def serve(self, listener: socket.socket) -> None:
+        """Serve on a socket that listens already, and owns it."""
+        loop = asyncio.get_running_loop()
+        self._server = await loop.create_server(self._accept, sock=listener, backlog=BACKLOG)
+        self.address = listener.getsockname()[:2]
 
     async def close(self) -> None:
         """Stop listening, then close every connection: what is written gets one second to leave."""

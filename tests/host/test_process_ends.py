@@ -209,8 +209,9 @@ def test_no_callback_comes_after_close() -> None:
 
     async def story(home: Household) -> None:
         home.sh(1, "exit 0")
+        first = home.pids()[0]
         home.sh(2, "while :; do echo more; done")
-        await home.witness.until(lambda: not is_running(home.pids()[0]))
+        await home.witness.until(lambda: not is_running(first))
         told = len(home.witness.told)
         await home.close()
         for _ in range(100):

@@ -10,7 +10,7 @@ import struct
 import threading
 from collections.abc import Callable
 from types import TracebackType
-from typing import Self, TypeVar
+from typing import Any, Self, TypeVar
 
 from rapid_mock.http.router import Router
 from rapid_mock.http.server import HttpServer
@@ -24,7 +24,7 @@ PARKED_SECONDS = 0.05
 class ServerThread:
     """Runs one HttpServer on a free port; `do` runs something inside its loop."""
 
-    def __init__(self, router: Router, **options: frozenset[str]) -> None:
+    def __init__(self, router: Router, **options: Any) -> None:
         self._router = router
         self._options = options
         self._loop = asyncio.new_event_loop()

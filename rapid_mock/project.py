@@ -1,0 +1,62 @@
+"""`--config`: every function of a project file or a template, made in a service."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from rapid_mock.console import Console
+from rapid_mock.errors import ServiceError, SetupError
+from rapid_mock.host.service import LambdaService
+from rapid_mock.service.function_urls import BUFFERED, RESPONSE_STREAM
+from rapid_mock.templates.project_file import read_project_file
+from rapid_mock.templates.template import read_project
+
+URL_MODES = {"buffered": BUFFERED, "stream": RESPONSE_STREAM}
+
+
+async def make_functions(
+    service: LambdaService, path: Path, console: Console
+) -> dict[str, list[Path]]:
+    """Make every function that the file describes; returns the directories of each, to watch.
+
+    `rapid_mock.toml`, or any `.toml`; anything else is a SAM or CloudFormation template. What has
+    no effect is told on the console. Raises SetupError that names the file and what is wrong.
+    """
+    if not path.is_file():  # noqa: ASYNC240  nobody is served yet
+        raise SetupError(f"there is no file {path}")
+    if path.suffix == ".toml":
+        places = _make_project(service, path, console)
+    else:
+        places = await _make_template(service, path, console)
+    console.explain(f"{path.name}: functions {', '.join(sorted(places)) or 'none'}")
+    return places
+
+
+def _make_project(service: LambdaService, path: Path, console: Console) -> dict[str, list[Path]]:
+    places = {}
+    for function in read_project_file(path):
+        service.create_function(function.name, function.options)
+        if function.url is not None:
+            url = service.create_url(function.name, mode=URL_MODES[function.url])
+            console.explain(f"function URL of {function.name}: {url}")
+        extensions = map(Path, function.options.extensions)
+        places[function.name] = [Path(function.options.code), *extensions]
+    return places
+
+
+async def _make_template(
+    service: LambdaService, path: Path, console: Console
+) -> dict[str, list[Path]]:
+    project = read_project(path)
+    for note in project.notes:
+        console.explain(f"{path.name}: {note}")
+    for each in project.calls:
+        try:
+            answer = await service.call(each.operation, each.params, each.body, each.query)
+        except ServiceError as refusal:
+            name = each.body.get("FunctionName") or each.params.get("function_name", "")
+            raise SetupError(f"{path.name}: {each.operation} {name}: {refusal}") from refusal
+        if each.operation == "CreateFunctionUrlConfig" and answer is not None:
+            name = each.params["function_name"].rpartition(":")[2]
+            console.explain(f"function URL of {name}: {answer['FunctionUrl']}")
+    return project.places

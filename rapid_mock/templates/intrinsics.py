@@ -1,0 +1,155 @@
+"""Intrinsic functions of CloudFormation, as far as they can be resolved on this machine.
+
+Source: "Intrinsic function reference" and "Condition functions", AWS CloudFormation User Guide.
+"""
+
+from __future__ import annotations
+
+import base64
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from lambda_runtime import contract
+from rapid_mock.errors import SetupError
+
+REGION, ACCOUNT, STACK = contract.DEFAULT_REGION, contract.DEFAULT_ACCOUNT_ID, "local"
+_PSEUDO: dict[str, Any] = {
+    "AWS::Region": REGION,
+    "AWS::AccountId": ACCOUNT,
+    "AWS::Partition": "aws",
+    "AWS::URLSuffix": "amazonaws.com",
+    "AWS::StackName": STACK,
+    "AWS::StackId": f"arn:aws:cloudformation:{REGION}:{ACCOUNT}:stack/{STACK}/0",
+    "AWS::NotificationARNs": [],
+}
+_NAME_MEMBERS = ("FunctionName", "TableName", "BucketName", "QueueName", "TopicName", "Name")
+_VARIABLE = re.compile(r"\$\{(!?)([^}]*)\}")
+
+
+class NoValue:
+    """`AWS::NoValue`: the member that has it is not there."""
+
+
+class Scope:
+    """What a template's values refer to; `given` overrides the parameters' defaults.
+
+    `notes` is told what cannot be known here.
+    """
+
+    def __init__(
+        self,
+        template: Mapping[str, Any],
+        notes: Callable[[str], None],
+        given: Mapping[str, str] | None = None,
+    ) -> None:
+        self.resources: Mapping[str, Any] = template["Resources"]
+        self._mappings = template.get("Mappings") or {}
+        self._conditions = template.get("Conditions") or {}
+        self._note = notes
+        self._parameters = {
+            name: (given or {}).get(name, (said or {}).get("Default", ""))
+            for name, said in (template.get("Parameters") or {}).items()
+        }
+        self.layers: dict[str, str] = {}
+        self._functions: dict[str, Callable[[Any], Any]] = {
+            "Ref": self.ref,
+            "Fn::GetAtt": self._get_att,
+            "Fn::Sub": self._sub,
+            "Fn::Join": lambda said: str(said[0]).join(map(str, self.resolve(said[1]))),
+            "Fn::Split": lambda said: str(self.resolve(said[1])).split(said[0]),
+            "Fn::Select": lambda said: self.resolve(said[1])[int(self.resolve(said[0]))],
+            "Fn::FindInMap": self._find_in_map,
+            "Fn::If": lambda said: self.resolve(said[1 if self.holds(said[0]) else 2]),
+            "Fn::Base64": lambda said: base64.b64encode(str(self.resolve(said)).encode()).decode(),
+        }
+
+    def resolve(self, value: Any) -> Any:
+        """A value with its functions called; raises SetupError for one that makes no sense."""
+        if isinstance(value, list):
+            return [each for each in map(self.resolve, value) if each is not NoValue]
+        if not isinstance(value, dict):
+            return value
+        if len(value) == 1:
+            (name, said), *_ = value.items()
+            function = self._functions.get(name)
+            if function is not None:
+                return self._called(name, function, said)
+            if name.startswith("Fn::"):
+                self._note(f"{name} is not resolved here")
+                return str(said)
+        resolved = {name: self.resolve(each) for name, each in value.items()}
+        return {name: each for name, each in resolved.items() if each is not NoValue}
+
+    def holds(self, condition: Any) -> bool:
+        """Whether a condition, or one of this name, holds."""
+        if isinstance(condition, str):
+            if condition not in self._conditions:
+                raise SetupError(f"there is no condition {condition}")
+            return self.holds(self._conditions[condition])
+        (name, said), *_ = condition.items()
+        if name == "Condition":
+            return self.holds(said)
+        if name == "Fn::Equals":
+            left, right = self.resolve(said)
+            return bool(left == right or str(left) == str(right))
+        if name == "Fn::Not":
+            return not self.holds(said[0])
+        if name in ("Fn::And", "Fn::Or"):
+            found = [self.holds(each) for each in said]
+            return all(found) if name == "Fn::And" else any(found)
+        raise SetupError(f"{name} is no condition")
+
+    def ref(self, name: str) -> Any:
+        """A parameter's value, or the name of a resource."""
+        if name == "AWS::NoValue":
+            return NoValue
+        if name in _PSEUDO:
+            return _PSEUDO[name]
+        if name in self._parameters:
+            return self._parameters[name]
+        if name in self.layers:
+            return self.layers[name]
+        if name not in self.resources:
+            raise SetupError(f"there is no parameter or resource {name}")
+        return self.name_of(name)
+
+    def name_of(self, logical_id: str) -> str:
+        """What a resource is called: as its properties say, else as the template calls it."""
+        properties = self.resources[logical_id].get("Properties") or {}
+        for member in _NAME_MEMBERS:
+            if member in properties:
+                return str(self.resolve(properties[member]))
+        return logical_id
+
+    def _called(self, name: str, function: Callable[[Any], Any], said: Any) -> Any:
+        try:
+            return function(said)
+        except (TypeError, ValueError, IndexError, KeyError, AttributeError) as error:
+            raise SetupError(f"{name} cannot be resolved with {said!r}") from error
+
+    def _get_att(self, said: Any) -> Any:
+        logical_id, attribute = said.split(".", 1) if isinstance(said, str) else said
+        kind = self.resources[logical_id].get("Type", "")
+        if attribute == "Arn" and kind in ("AWS::Serverless::Function", "AWS::Lambda::Function"):
+            return f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:{self.name_of(logical_id)}"
+        self._note(f"{logical_id}.{attribute} is not known here")
+        return f"{logical_id}.{attribute}"
+
+    def _sub(self, said: Any) -> str:
+        text, given = (said, {}) if isinstance(said, str) else said
+        values = {name: self.resolve(value) for name, value in given.items()}
+
+        def replaced(match: re.Match[str]) -> str:
+            literal, name = match[1], match[2].strip()
+            if literal:
+                return f"${{{name}}}"
+            if name in values:
+                return str(values[name])
+            return str(self._get_att(name) if "." in name else self.ref(name))
+
+        return _VARIABLE.sub(replaced, text)
+
+    def _find_in_map(self, said: Any) -> Any:
+        name, first, second = (self.resolve(each) for each in said[:3])
+        return self._mappings[name][str(first)][str(second)]

@@ -1,0 +1,260 @@
+"""SAM and CloudFormation templates as calls of the Lambda API.
+
+What has no effect here is named, never ignored. Source: "AWS::Serverless::Function" and the other
+resources, AWS SAM Developer Guide; "AWS::Lambda", AWS CloudFormation User Guide.
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+import zipfile
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from rapid_mock.errors import SetupError
+from rapid_mock.templates.intrinsics import ACCOUNT, REGION, Scope
+from rapid_mock.templates.yaml_reader import read_template
+
+LOCAL_BUCKET = "hot-reload"
+_ROLE = f"arn:aws:iam::{ACCOUNT}:role/local"
+_SAM, _CFN = "AWS::Serverless::Function", "AWS::Lambda::Function"
+_LAYERS = {"AWS::Serverless::LayerVersion": "ContentUri", "AWS::Lambda::LayerVersion": "Content"}
+_SAME = (
+    *("Handler", "Runtime", "Description", "MemorySize", "Timeout", "Environment"),
+    *("EphemeralStorage", "Architectures", "LoggingConfig", "SnapStart", "CapacityProviderConfig"),
+)
+_SAM_ONLY = frozenset(
+    {
+        *("CodeUri", "InlineCode", "Tracing", "AutoPublishAlias", "FunctionUrlConfig"),
+        *("ProvisionedConcurrencyConfig", "DeadLetterQueue"),
+    }
+)
+_BOTH = frozenset({"FunctionName", "Layers", "ReservedConcurrentExecutions", "Tags"})
+_CFN_ONLY = frozenset({"Code", "TracingConfig"})
+
+
+@dataclass(frozen=True, slots=True)
+class ApiCall:
+    """One operation of the Lambda API: `params` of its path, its query, its body."""
+
+    operation: str
+    params: dict[str, str] = field(default_factory=dict)
+    body: dict[str, Any] = field(default_factory=dict)
+    query: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Project:
+    """What a template comes to: calls in order, directories by function, what is left out."""
+
+    calls: list[ApiCall] = field(default_factory=list)
+    places: dict[str, list[Path]] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+
+
+def read_project(path: Path) -> Project:
+    """Every function of a template; raises SetupError for what cannot be read or resolved."""
+    return _Reading(read_template(path.read_text("utf-8"), path.name), path.parent).project()
+
+
+class _Reading:
+    """One template; its paths are relative to `home`."""
+
+    def __init__(self, template: dict[str, Any], home: Path) -> None:
+        self._home = home.resolve()
+        self._project = Project()
+        self._scope = Scope(template, self._note)
+        self._globals = (template.get("Globals") or {}).get("Function") or {}
+        self._layer_places: dict[str, Path] = {}
+        self._aliases: list[ApiCall] = []
+
+    def project(self) -> Project:
+        resources = {
+            logical_id: resource
+            for logical_id, resource in self._scope.resources.items()
+            if "Condition" not in resource or self._scope.holds(resource["Condition"])
+        }
+        for logical_id, resource in resources.items():
+            if resource.get("Type") in _LAYERS:
+                self._layer(logical_id, resource)
+        kinds: dict[str, Callable[[str, dict[str, Any]], None]] = {
+            _SAM: self._sam_function,
+            _CFN: self._function,
+            "AWS::Lambda::Url": self._url,
+            "AWS::Lambda::Alias": self._alias,
+            "AWS::Lambda::Version": self._version,
+        }
+        for kind, read in kinds.items():
+            for logical_id, resource in resources.items():
+                if resource.get("Type") == kind:
+                    read(logical_id, self._scope.resolve(resource.get("Properties") or {}))
+        others = [
+            f"{logical_id} ({resource.get('Type')})"
+            for logical_id, resource in resources.items()
+            if resource.get("Type") not in (*_LAYERS, *kinds)
+        ]
+        if others:
+            self._note(f"resources that are not made here: {', '.join(others)}")
+        return self._project
+
+    # --- Resources --------------------------------------------------------------------------
+
+    def _layer(self, logical_id: str, resource: dict[str, Any]) -> None:
+        properties = self._scope.resolve(resource.get("Properties") or {})
+        name = properties.get("LayerName", logical_id)
+        place = self._directory(properties.get(_LAYERS[resource["Type"]], "."), logical_id)
+        body: dict[str, Any] = {"Content": _in_place(place)}
+        body |= _kept(properties, ("Description", "CompatibleRuntimes", "LicenseInfo"))
+        self._project.calls.append(ApiCall("PublishLayerVersion", {"layer_name": name}, body))
+        arn = f"arn:aws:lambda:{REGION}:{ACCOUNT}:layer:{name}:1"
+        self._scope.layers[logical_id] = arn
+        self._layer_places[arn] = place
+
+    def _sam_function(self, logical_id: str, own: dict[str, Any]) -> None:
+        properties = _merged(self._scope.resolve(self._globals), own)
+        name = properties.get("FunctionName", logical_id)
+        self._leave_out(name, properties, {*_SAME, *_BOTH, *_SAM_ONLY, "Events"})
+        for event, said in (properties.get("Events") or {}).items():
+            self._note(f"{name}: event {event} ({said.get('Type')}) is not delivered here")
+        if "InlineCode" in properties:
+            code = {"ZipFile": _inline(properties["InlineCode"])}
+        else:
+            code = self._code(name, properties.get("CodeUri", "."))
+        body = self._configuration(name, properties, code)
+        if "Tracing" in properties:
+            body["TracingConfig"] = {"Mode": properties["Tracing"]}
+        if "DeadLetterQueue" in properties:
+            body["DeadLetterConfig"] = {"TargetArn": properties["DeadLetterQueue"]["TargetArn"]}
+        self._create(name, properties, body)
+        self._publish(name, properties)
+        if "FunctionUrlConfig" in properties:
+            self._call("CreateFunctionUrlConfig", name, properties["FunctionUrlConfig"])
+
+    def _function(self, logical_id: str, properties: dict[str, Any]) -> None:
+        name = properties.get("FunctionName", logical_id)
+        self._leave_out(name, properties, {*_SAME, *_BOTH, *_CFN_ONLY})
+        code = properties.get("Code", ".")
+        if isinstance(code, dict) and "ZipFile" in code:
+            code = {"ZipFile": _inline(code["ZipFile"])}
+        else:
+            code = self._code(name, code)
+        body = self._configuration(name, properties, code)
+        body |= _kept(properties, ("TracingConfig",))
+        tags = properties.get("Tags")
+        if isinstance(tags, list):
+            properties = properties | {"Tags": {tag["Key"]: tag["Value"] for tag in tags}}
+        self._create(name, properties, body)
+
+    def _url(self, _logical_id: str, properties: dict[str, Any]) -> None:
+        body = _kept(properties, ("AuthType", "InvokeMode", "Cors"))
+        self._call("CreateFunctionUrlConfig", properties["TargetFunctionArn"], body)
+
+    def _version(self, _logical_id: str, properties: dict[str, Any]) -> None:
+        self._call("PublishVersion", properties["FunctionName"], {})
+
+    def _alias(self, _logical_id: str, properties: dict[str, Any]) -> None:
+        body = _kept(properties, ("Name", "FunctionVersion", "Description"))
+        self._call("CreateAlias", properties["FunctionName"], body)
+
+    # --- Functions --------------------------------------------------------------------------
+
+    def _configuration(
+        self, name: str, properties: dict[str, Any], code: dict[str, str]
+    ) -> dict[str, Any]:
+        body = {"FunctionName": name, "Role": _ROLE, "Code": code, **_kept(properties, _SAME)}
+        variables = body.get("Environment", {}).get("Variables")
+        if variables:
+            texts = {key: _text(value) for key, value in variables.items()}
+            body["Environment"] = {"Variables": texts}
+        if properties.get("Layers"):
+            body["Layers"] = properties["Layers"]
+            places = [
+                self._layer_places[arn] for arn in body["Layers"] if arn in self._layer_places
+            ]
+            self._project.places.setdefault(name, []).extend(places)
+        return body
+
+    def _create(self, name: str, properties: dict[str, Any], body: dict[str, Any]) -> None:
+        if properties.get("Tags"):
+            body["Tags"] = {key: _text(value) for key, value in properties["Tags"].items()}
+        self._project.calls.append(ApiCall("CreateFunction", body=body))
+        if "ReservedConcurrentExecutions" in properties:
+            count = properties["ReservedConcurrentExecutions"]
+            self._call("PutFunctionConcurrency", name, {"ReservedConcurrentExecutions": count})
+
+    def _publish(self, name: str, properties: dict[str, Any]) -> None:
+        alias = properties.get("AutoPublishAlias")
+        if alias is None:
+            return
+        self._call("PublishVersion", name, {})
+        self._call("CreateAlias", name, {"Name": alias, "FunctionVersion": "1"})
+        config = properties.get("ProvisionedConcurrencyConfig")
+        if config is not None:
+            self._call("PutProvisionedConcurrencyConfig", name, config, {"Qualifier": alias})
+
+    def _code(self, name: str, said: Any) -> dict[str, str]:
+        if not isinstance(said, str) or said.startswith("s3://"):
+            raise SetupError(f"function {name}: its code is not on this machine, but at {said}")
+        place = self._directory(said, name)
+        self._project.places.setdefault(name, []).append(place)
+        return _in_place(place)
+
+    def _directory(self, said: str, name: str) -> Path:
+        place = (self._home / said).resolve()
+        if not place.is_dir():
+            raise SetupError(f"{name}: there is no directory {place}")
+        return place
+
+    def _leave_out(self, name: str, properties: dict[str, Any], known: set[str]) -> None:
+        """Say what a function has that means nothing here."""
+        left = [member for member in properties if member not in known]
+        if left:
+            self._note(f"{name}: without effect here: {', '.join(left)}")
+
+    def _call(
+        self,
+        operation: str,
+        name: str,
+        body: dict[str, Any],
+        query: dict[str, str] | None = None,
+    ) -> None:
+        params = {"function_name": name}
+        self._project.calls.append(ApiCall(operation, params, body, query or {}))
+
+    def _note(self, text: str) -> None:
+        if text not in self._project.notes:
+            self._project.notes.append(text)
+
+
+def _merged(common: Any, own: Any) -> Any:
+    """Globals under a function's own: maps member by member, lists one after the other (SAM)."""
+    if isinstance(common, dict) and isinstance(own, dict):
+        both = {name: _merged(common[name], own[name]) for name in common if name in own}
+        return {**common, **own, **both}
+    if isinstance(common, list) and isinstance(own, list):
+        return [*common, *own]
+    return own
+
+
+def _kept(properties: Mapping[str, Any], names: tuple[str, ...]) -> dict[str, Any]:
+    return {name: properties[name] for name in names if name in properties}
+
+
+def _in_place(directory: Path) -> dict[str, str]:
+    return {"S3Bucket": LOCAL_BUCKET, "S3Key": str(directory)}
+
+
+def _inline(source: str) -> str:
+    """Source text as the archive that the API takes; CloudFormation calls the file index."""
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.writestr("index.py", source)
+    return base64.b64encode(packed.getvalue()).decode()
+
+
+def _text(value: Any) -> str:
+    """A variable's value as CloudFormation makes it a text."""
+    return str(value).lower() if isinstance(value, bool) else str(value)

@@ -1,0 +1,180 @@
+"""`rapid-mock start --config`: SAM templates and rapid_mock.toml, as a user starts them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+from urllib.request import Request, urlopen
+
+import pytest
+
+from tests.support.command_line import Serving, run, write_code
+
+TEMPLATE = """\
+AWSTemplateFormatVersion: "2010-09-09"
+Transform: AWS::Serverless-2016-10-31
+Parameters:
+  Stage: {Type: String, Default: dev}
+Conditions:
+  IsProd: !Equals [!Ref Stage, prod]
+Globals:
+  Function:
+    Runtime: RUNTIME
+    Timeout: 7
+    Environment:
+      Variables: {STAGE: !Ref Stage, DEBUG: true}
+Resources:
+  Shared:
+    Type: AWS::Serverless::LayerVersion
+    Properties: {ContentUri: layer, CompatibleRuntimes: [RUNTIME]}
+  Table:
+    Type: AWS::DynamoDB::Table
+    Properties: {TableName: !Sub "orders-${Stage}"}
+  Hello:
+    Type: AWS::Serverless::Function
+    Properties:
+      CodeUri: hello
+      Handler: app.handler
+      Layers: [!Ref Shared]
+      MemorySize: 256
+      Environment:
+        Variables: {TABLE: !Ref Table, OTHER: !GetAtt Plain.Arn}
+      Policies: [AWSLambdaBasicExecutionRole]
+      AutoPublishAlias: live
+      Events:
+        Get: {Type: HttpApi, Properties: {Path: /, Method: get}}
+  Web:
+    Type: AWS::Serverless::Function
+    Properties:
+      FunctionName: !Join ["-", [web, !Ref Stage]]
+      InlineCode: |
+        def handler(event, context):
+            return {"statusCode": 200, "body": context.function_name}
+      Handler: index.handler
+      FunctionUrlConfig: {AuthType: NONE}
+  Plain:
+    Type: AWS::Lambda::Function
+    Properties:
+      Code: {ZipFile: "def handler(event, context):\\n    return event\\n"}
+      Handler: index.handler
+      Runtime: RUNTIME
+      Role: !Sub "arn:aws:iam::${AWS::AccountId}:role/x"
+  Never:
+    Type: AWS::Serverless::Function
+    Condition: IsProd
+    Properties: {CodeUri: nowhere, Handler: app.handler}
+"""
+HELLO = """
+import os, shared
+def handler(event, context):
+    names = ("STAGE", "DEBUG", "TABLE", "OTHER")
+    return [shared.VALUE, context.memory_limit_in_mb, *(os.environ[name] for name in names)]
+"""
+
+
+def runtime() -> str:
+    import sys
+
+    return f"python3.{sys.version_info[1]}"
+
+
+def invoke(serving: Serving, name: str) -> Any:
+    url = f"{serving.url}/2015-03-31/functions/{name}/invocations"
+    with urlopen(Request(url, b"{}"), timeout=20) as answer:
+        return json.loads(answer.read())
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    write_code(tmp_path / "hello", HELLO)
+    (tmp_path / "layer" / "python").mkdir(parents=True)
+    (tmp_path / "layer" / "python" / "shared.py").write_text("VALUE = 1\n")
+    template = tmp_path / "template.yaml"
+    template.write_text(TEMPLATE.replace("RUNTIME", runtime()))
+    return template
+
+
+def test_a_sam_project_is_served_and_edited_live(project: Path) -> None:
+    """Three functions and a layer by one command; an edit of either is live at once."""
+    with Serving("--config", str(project), "--watch") as serving:
+        arn = "arn:aws:lambda:us-east-1:123456789012:function:Plain"
+        assert invoke(serving, "Hello") == [1, "256", "dev", "true", "orders-dev", arn]
+        assert invoke(serving, "Hello:live")[0] == 1
+        assert invoke(serving, "Plain") == {}
+        url = serving.log.partition("function URL of web-dev: ")[2].split()[0]
+        with urlopen(url, timeout=20) as answer:
+            assert answer.read() == b"web-dev"
+        (project.parent / "layer" / "python" / "shared.py").write_text("VALUE = 22\n")
+        serving.wait_for("shared.py changed: the next invocation of Hello runs it")
+        assert invoke(serving, "Hello")[0] == 22
+        (project.parent / "hello" / "app.py").write_text(
+            "def handler(event, context):\n    return 3\n"
+        )
+        serving.wait_for("app.py changed: the next invocation of Hello runs it")
+        assert invoke(serving, "Hello") == 3
+        assert serving.stop() == 0
+    for note in (
+        "template.yaml: Hello: without effect here: Policies",
+        "template.yaml: Hello: event Get (HttpApi) is not delivered here",
+        "template.yaml: Plain: without effect here: Role",
+        "template.yaml: resources that are not made here: Table (AWS::DynamoDB::Table)",
+        "template.yaml: functions Hello",
+    ):
+        assert f"rapid-mock: {note}" in serving.log
+
+
+def test_a_project_file_is_served(tmp_path: Path) -> None:
+    """Defaults below each function's own; paths are relative to the file."""
+    write_code(tmp_path / "src", "import os\ndef handler(e, c):\n    return os.environ['STAGE']\n")
+    (tmp_path / "rapid_mock.toml").write_text(
+        '[defaults]\nhandler = "app.handler"\ncode = "src"\n'
+        '[functions.one]\nenvironment = { STAGE = "a" }\nurl = true\n'
+        '[functions.two]\nenvironment = { STAGE = "b" }\ntimeout = 9\n'
+    )
+    with Serving("--config", str(tmp_path / "rapid_mock.toml")) as serving:
+        assert [invoke(serving, name) for name in ("one", "two")] == ["a", "b"]
+        assert "function URL of one: http://127.0.0.1:" in serving.log
+        assert serving.stop() == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "sentence"),
+    [
+        ("a.yaml", "Resources: [", "a.yaml is not YAML: "),
+        ("a.yaml", "x: 1", "a.yaml has no Resources: it is no template"),
+        (
+            "a.yaml",
+            "Resources: {F: {Type: AWS::Serverless::Function, Properties: {CodeUri: nowhere}}}",
+            "F: there is no directory ",
+        ),
+        (
+            "a.yaml",
+            "Resources: {F: {Type: AWS::Serverless::Function, Properties: "
+            "{InlineCode: x, Handler: a.b, Runtime: nodejs22.x}}}",
+            "a.yaml: CreateFunction F: The runtime nodejs22.x does not run here",
+        ),
+        (
+            "a.yaml",
+            "Resources: {F: {Type: AWS::Serverless::Function, Properties: {CodeUri: !Ref X}}}",
+            "there is no parameter or resource X",
+        ),
+        ("a.toml", "x", "a.toml: "),
+        ("a.toml", "[functions.f]\nhandle = 1", "function f: unknown: handle; known: code, "),
+        ("a.toml", "[functions.f]\nhandler = 1", "function f: handler cannot be 1"),
+        ("a.toml", "[functions.f]\nurl = 'x'", "url is true, buffered or stream, not 'x'"),
+        ("a.toml", "", "a.toml has no [functions.NAME]"),
+    ],
+)
+def test_what_is_wrong_is_said(tmp_path: Path, name: str, text: str, sentence: str) -> None:
+    """One sentence, exit code 2, nothing is served."""
+    (tmp_path / name).write_text(text)
+    done = run("start", "--config", str(tmp_path / name), "--port", "0")
+    assert (done.returncode, sentence in done.stderr) == (2, True), done.stderr
+
+
+def test_a_missing_file(tmp_path: Path) -> None:
+    """Is named."""
+    done = run("start", "--config", str(tmp_path / "gone.yaml"), "--port", "0")
+    assert done.returncode == 2
+    assert f"there is no file {tmp_path / 'gone.yaml'}" in done.stderr
