@@ -141,6 +141,11 @@ def _shared_options() -> argparse.ArgumentParser:
         help="Lambda Managed Instances: N invocations at once in each environment",
     )
     add(
+        "--snapstart",
+        action="store_true",
+        help="init ends at a snapshot, from which the first invocation restores",
+    )
+    add(
         "--isolation",
         choices=("none", "namespace"),
         default="none",

@@ -19,6 +19,7 @@ from rapid_mock.errors import ServiceError, SetupError
 from rapid_mock.event_command import print_event
 from rapid_mock.functions import FunctionOptions
 from rapid_mock.host.attach import variables_to_set
+from rapid_mock.host.descriptors import raise_descriptor_limit
 from rapid_mock.host.isolation import host_credentials
 from rapid_mock.host.launch import Launch, image_extensions
 from rapid_mock.host.reload import Reload, watched_changes
@@ -74,7 +75,11 @@ async def _invoke_once(
 ) -> int:
     console = Console(_Discarded() if arguments.tail else None)
     service = LambdaService(console)
-    await _create(service, arguments.name, options)
+    try:
+        service.create_function(arguments.name, options)
+    except SetupError:
+        await service.kill()
+        raise
     stream = _Printed()
     request = InvokeRequest(
         str(uuid.uuid4()),
@@ -104,6 +109,7 @@ async def _invoke_once(
 
 async def _serve(arguments: argparse.Namespace, options: FunctionOptions) -> int:
     """Without a handler, a command or an attached runtime the service has no function yet."""
+    raise_descriptor_limit()
     console = Console()
     service = LambdaService(
         console,
@@ -148,14 +154,6 @@ async def _make(
             url = service.create_url(arguments.name, mode=URL_MODES[arguments.url])
             console.explain(f"function URL {url}")
     return places
-
-
-async def _create(service: LambdaService, name: str, options: FunctionOptions) -> None:
-    try:
-        service.create_function(name, options)
-    except SetupError:
-        await service.kill()
-        raise
 
 
 async def _first(
@@ -207,6 +205,7 @@ def _options(
         concurrency=arguments.concurrency,
         max_concurrency=arguments.max_concurrency,
         credentials=_credentials(arguments),
+        snapstart=arguments.snapstart,
         isolation=arguments.isolation,
         ephemeral_storage=arguments.ephemeral_storage,
         log_frames=arguments.log_frames,

@@ -29,6 +29,7 @@ _QUIET_WHEN_SUCCESSFUL = frozenset(
     {
         contract.PLATFORM_INIT_RUNTIME_DONE,
         contract.PLATFORM_INIT_REPORT,
+        contract.PLATFORM_RESTORE_RUNTIME_DONE,
         contract.PLATFORM_RUNTIME_DONE,
     }
 )
@@ -80,6 +81,9 @@ def _report(record: Record, _wall: float) -> str:
     ]
     if "initDurationMs" in metrics:
         parts.append(f"Init Duration: {metrics['initDurationMs']:.2f} ms")
+    if "restoreDurationMs" in metrics:
+        parts.append(f"Restore Duration: {metrics['restoreDurationMs']:.2f} ms")
+        parts.append(f"Billed Restore Duration: {metrics['billedRestoreDurationMs']} ms")
     parts += _verdict(record)
     return "\t".join(parts) + "\t\n"
 
@@ -93,6 +97,11 @@ def _init_report(record: Record, _wall: float) -> str | None:
         *_verdict(record),
     ]
     return "\t".join(parts) + "\n"
+
+
+def _restore_report(record: Record, _wall: float) -> str:
+    duration = f"RESTORE_REPORT Restore Duration: {record['metrics']['durationMs']:.2f} ms"
+    return "\t".join([duration, *_verdict(record)]) + "\n"
 
 
 def _verdict(record: Record) -> list[str]:
@@ -129,6 +138,7 @@ _TEXT: dict[str, Callable[[Record, float], str | None]] = {
     contract.PLATFORM_END: _end,
     contract.PLATFORM_REPORT: _report,
     contract.PLATFORM_INIT_REPORT: _init_report,
+    contract.PLATFORM_RESTORE_REPORT: _restore_report,
     contract.PLATFORM_EXTENSION: _extension,
     contract.PLATFORM_TELEMETRY_SUBSCRIPTION: _subscription("TELEMETRY"),
     contract.PLATFORM_LOGS_SUBSCRIPTION: _subscription("LOGS"),

@@ -98,6 +98,30 @@ class ResourceNotFound(RequestError):
     message_member = "Message"
 
 
+class SnapStartFailed(RequestError):
+    """Raised when an environment could not be restored from its snapshot (400)."""
+
+    type_name = "SnapStartException"
+    message_member = "Message"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The afterRestore() runtime hook encountered an error. For more information, check the "
+            "Amazon CloudWatch logs."
+        )
+
+
+class SnapStartTimeout(RequestError):
+    """Raised when the hooks after a restore took too long (408)."""
+
+    status = 408
+    type_name = "SnapStartTimeoutException"
+    message_member = "Message"
+
+    def __init__(self) -> None:
+        super().__init__("Lambda couldn't restore the snapshot within the timeout limit.")
+
+
 class TooManyRequests(RequestError):
     """Raised when no execution environment may take the invocation (429)."""
 

@@ -38,12 +38,14 @@ from rapid_mock.http.router import Router
 from rapid_mock.http.server import HttpServer
 from rapid_mock.lifecycle.effects import Outcome, Report
 from rapid_mock.lifecycle.events import (
+    Event,
     InitRequested,
     Invocation,
     InvokeArrived,
+    RestoreRequested,
     ShutdownRequested,
 )
-from rapid_mock.lifecycle.modes import CLASSIC, managed_instances
+from rapid_mock.lifecycle.modes import CLASSIC, SNAP_START, Mode, managed_instances
 from rapid_mock.lifecycle.state import Phase, Settings, Standing
 from rapid_mock.played_processes import PlayedExtension, PlayedRuntime
 from rapid_mock.results import InvocationResult
@@ -85,7 +87,8 @@ class ExecutionEnvironment:
     """One environment whose processes are played over its APIs.
 
     `timeout` in seconds, `memory` in MB; `max_concurrency` makes it one of Lambda Managed
-    Instances. Settings and external extensions are fixed at the first `init` or `invoke`.
+    Instances, `snapstart` one whose init ends at a snapshot. Settings and external extensions are
+    fixed at the first `init` or `invoke`. Raises SetupError for both of these.
     """
 
     def __init__(
@@ -97,13 +100,16 @@ class ExecutionEnvironment:
         handler: str = "app.handler",
         log_format: str = contract.LOG_FORMAT_TEXT,
         max_concurrency: int | None = None,
+        snapstart: bool = False,
     ) -> None:
+        if snapstart and max_concurrency is not None:
+            raise SetupError("managed instances are not restored from snapshots")
         self._settings = Settings(
             function_name,
             handler,
             timeout=timeout,
             memory_mb=memory,
-            mode=CLASSIC if max_concurrency is None else managed_instances(max_concurrency),
+            mode=_mode(max_concurrency, snapstart=snapstart),
         )
         self._log_format = log_format
         self._externals: list[str] = []
@@ -148,6 +154,10 @@ class ExecutionEnvironment:
     def init(self) -> None:
         """Begin the init phase: external extensions are started, then the runtime."""
         self._tell(InitRequested())
+
+    def restore(self) -> None:
+        """Restore from the snapshot; an invocation does so, too."""
+        self._tell(RestoreRequested())
 
     def invoke(
         self,
@@ -194,7 +204,7 @@ class ExecutionEnvironment:
 
     @property
     def phase(self) -> str:
-        """`cold`, `init`, `idle`, `invoke`, `stopping` or `gone`."""
+        """`cold`, `init`, `idle`, `invoke`, `stopping` or `gone`; `snapshot` and `restore` too."""
         return self._driven().phase.value
 
     @property
@@ -238,7 +248,8 @@ class ExecutionEnvironment:
     ) -> ApiCall:
         """Send a request to the environment, and let it be dealt with; it may be parked then."""
         driver = self._driven()
-        before, until = driver.handled, time.monotonic() + ANSWER_SECONDS
+        before = self._do(lambda: driver.handled)  # on the loop: the call before is over there
+        until = time.monotonic() + ANSWER_SECONDS
         sent = call(self.runtime_api, method, path, headers, body)
         self._sent.append(sent)
         while driver.handled == before and sent.is_parked:
@@ -263,7 +274,7 @@ class ExecutionEnvironment:
 
     # --- Inside -----------------------------------------------------------------------------
 
-    def _tell(self, event: InitRequested | InvokeArrived | ShutdownRequested) -> None:
+    def _tell(self, event: Event) -> None:
         driver = self._driven()
         self._do(lambda: driver.dispatch(event))
 
@@ -309,6 +320,12 @@ class ExecutionEnvironment:
 
     def _await(self, work: Coroutine[Any, Any, _T]) -> _T:
         return asyncio.run_coroutine_threadsafe(work, self._loop).result()
+
+
+def _mode(max_concurrency: int | None, *, snapstart: bool) -> Mode:
+    if snapstart:
+        return SNAP_START
+    return CLASSIC if max_concurrency is None else managed_instances(max_concurrency)
 
 
 def _result(request_id: str, outcome: Outcome, report: Report, log: bytes) -> InvocationResult:

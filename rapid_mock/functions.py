@@ -46,6 +46,7 @@ class FunctionOptions:
     concurrency: int | None = 10
     max_concurrency: int | None = None
     credentials: Mapping[str, str] | None = field(default=None, repr=False)
+    snapstart: bool = False
     isolation: str = ISOLATION_NONE
     ephemeral_storage: int = contract.DEFAULT_EPHEMERAL_STORAGE_MB
     freeze: bool = False
@@ -89,6 +90,7 @@ def define_function(
         on_attach=options.on_attach,
         runtime_api_port=options.runtime_api_port,
         init_timeout_seconds=_init_timeout_seconds(options),
+        restore_timeout_seconds=_restore_timeout_seconds(options),
     )
 
 
@@ -136,15 +138,21 @@ def _timeout_seconds(options: FunctionOptions) -> float:
 
 
 def _init_timeout_seconds(options: FunctionOptions) -> float:
-    """Managed instances have the function timeout, or 130 s where that is longer."""
+    """Managed instances and snapshots have the function timeout, or 130 s where that is longer."""
     if options.timeout is None:
         return UNLIMITED_SECONDS
-    if options.max_concurrency is None:
+    if options.max_concurrency is None and not options.snapstart:
         return contract.INIT_TIMEOUT_SECONDS
     return max(contract.MANAGED_INIT_TIMEOUT_SECONDS, options.timeout)
 
 
+def _restore_timeout_seconds(options: FunctionOptions) -> float:
+    return UNLIMITED_SECONDS if options.timeout is None else contract.RESTORE_TIMEOUT_SECONDS
+
+
 def _initialization_type(options: FunctionOptions) -> str:
+    if options.snapstart:
+        return contract.INITIALIZATION_SNAP_START
     if options.max_concurrency is None:
         return contract.INITIALIZATION_ON_DEMAND
     return contract.INITIALIZATION_MANAGED_INSTANCES
@@ -188,6 +196,8 @@ def _check_numbers(options: FunctionOptions) -> None:
 def _check_combinations(options: FunctionOptions) -> None:
     if options.max_concurrency is not None and options.on_attach is not None:
         raise SetupError("a runtime cannot be attached to managed instances")
+    if options.snapstart and options.max_concurrency is not None:
+        raise SetupError("managed instances are not restored from snapshots")
     if options.isolation != ISOLATION_NONE and options.on_attach is not None:
         raise SetupError("a runtime that you start yourself cannot be isolated")
     if options.freeze and options.on_attach is not None:

@@ -191,6 +191,7 @@ class LocalLambda:
         concurrency: int = 10,
         max_concurrency: int | None = None,
         credentials: Mapping[str, str] | None = None,
+        snapstart: bool = False,
         isolation: str = "none",
         ephemeral_storage: int = contract.DEFAULT_EPHEMERAL_STORAGE_MB,
         freeze: bool = False,
@@ -204,12 +205,14 @@ class LocalLambda:
         `extensions` are executables or directories of them; `log_format` is `text` or `json`;
         `concurrency` the most environments at once; `max_concurrency` makes them environments of
         Lambda Managed Instances, with that many invocations at once in each (and `json` logs
-        unless said otherwise); `credentials` by variable name (None: dummies); `isolation`
-        `namespace` gives the processes Lambda's /var/task, /opt and a /tmp of `ephemeral_storage`
-        MB (Linux), layers being known by their extensions; `freeze` stops all its processes
-        between invocations, as Lambda does; `log_frames` gives the runtime a descriptor for framed
-        log messages, as AWS's own runtimes have; with `attach` you start the runtime, with
-        `Function.variables` in its environment, and nothing times out.
+        unless said otherwise); `credentials` by variable name (None: dummies).
+
+        `snapstart`: init ends at a snapshot, from which the first invocation restores.
+        `isolation`: with `namespace` (Linux) the processes have Lambda's /var/task, /opt (the
+        layers that extensions lie in) and a /tmp of `ephemeral_storage` MB. `freeze`: all
+        processes are stopped between invocations, as in Lambda. `log_frames`: the runtime has a
+        descriptor for framed log messages, as AWS's own runtimes have. `attach`: you start the
+        runtime, with `Function.variables` in its environment, and nothing times out.
         Raises SetupError for what cannot be, such as a missing directory or a taken name.
         """
         launches: Future[Launch] = Future()
@@ -231,6 +234,7 @@ class LocalLambda:
             concurrency=concurrency,
             max_concurrency=max_concurrency,
             credentials=credentials,
+            snapstart=snapstart,
             isolation=isolation,
             ephemeral_storage=ephemeral_storage,
             freeze=freeze,

@@ -139,6 +139,18 @@ class PlayedRuntime(PlayedProcess):
         method, path, _ = contract.RUNTIME_INIT_ERROR
         return self._report(method, path, error_type, message)
 
+    def restore_next(self) -> ApiCall:
+        """Ask to be told of the restore (SnapStart); it is parked until then."""
+        method, path, _ = contract.RUNTIME_RESTORE_NEXT
+        return self._environment.send(method, path)
+
+    def restore_error(
+        self, error_type: str = contract.ERROR_RUNTIME_AFTER_RESTORE, message: str = ""
+    ) -> ApiAnswer:
+        """Report that a hook after the restore failed."""
+        method, path, _ = contract.RUNTIME_RESTORE_ERROR
+        return self._report(method, path, error_type, message)
+
     def _report(self, method: str, path: str, error_type: str, message: str) -> ApiAnswer:
         error = {"errorMessage": message, "errorType": error_type, "stackTrace": []}
         sent = {

@@ -10,6 +10,7 @@ import threading
 import pytest
 
 from rapid_mock import ApiError, ExecutionEnvironment
+from rapid_mock.errors import SetupError
 
 
 def test_a_whole_invocation(execution_environment: ExecutionEnvironment) -> None:
@@ -150,3 +151,52 @@ def test_managed_instances(execution_environment: ExecutionEnvironment) -> None:
     for number in (2, 1):
         env.runtime.respond(f"r{number}", number)
     assert [invocation.result().payload for invocation in invocations] == [1, 2]
+
+
+def test_a_restore() -> None:
+    """The poll for the restore is parked at the snapshot; an hour later it is released."""
+    with ExecutionEnvironment(snapstart=True) as env:
+        env.init()
+        released = env.runtime.restore_next()
+        assert (env.phase, released.is_parked) == ("snapshot", True)
+        env.advance(3600)
+        env.restore()
+        assert (released.answer().status, released.answer().body) == (200, b"")
+        assert env.phase == "restore"
+        env.advance(0.5)
+        poll = env.runtime.next()
+        assert env.phase == "idle"
+        invocation = env.invoke(request_id="r1")
+        assert poll.event.request_id == "r1"
+        env.runtime.respond("r1")
+        env.runtime.next()
+        assert invocation.result().report.restore_ms == 500.0
+
+
+def test_a_restore_that_takes_too_long() -> None:
+    """Ten seconds, which take no time here."""
+    with ExecutionEnvironment(snapstart=True) as env:
+        env.init()
+        env.runtime.restore_next()
+        invocation = env.invoke()
+        env.advance(10)
+        assert invocation.result().report.error_type == "Runtime.RestoreHookUserTimeout"
+
+
+def test_a_hook_that_fails_after_the_restore() -> None:
+    """What is reported is refused before the restore, and taken in it."""
+    with ExecutionEnvironment(snapstart=True) as env:
+        env.init()
+        with pytest.raises(ApiError, match="from Started to RuntimeRestoreErrorState"):
+            env.runtime.restore_error()
+        env.runtime.restore_next()
+        invocation = env.invoke()
+        assert env.runtime.restore_error(message="no network").status == 202
+        env.runtime.exit(65)
+        assert invocation.result().payload["errorMessage"] == "no network"
+
+
+def test_managed_instances_are_not_restored() -> None:
+    """One sentence for what Lambda does not have."""
+    with pytest.raises(SetupError, match="managed instances are not restored from snapshots"):
+        ExecutionEnvironment(snapstart=True, max_concurrency=2)

@@ -13,6 +13,7 @@ from rapid_mock.lifecycle.events import (
     ProcessExited,
     RuntimeInitFailed,
     RuntimeNext,
+    RuntimeRestoreNext,
     ShutdownRequested,
 )
 
@@ -45,12 +46,12 @@ class AttachedDriver(EnvironmentDriver):
         super().__init__(*args, **options)
         self._on_wanted = on_wanted
         self._runtime: int | None = None
-        self._poll: RuntimeNext | None = None
+        self._poll: RuntimeNext | RuntimeRestoreNext | None = None
         self._init_error = 0
         self._patience: Cancellable | None = None
 
     def dispatch(self, event: Event | None) -> None:
-        if isinstance(event, RuntimeNext):
+        if isinstance(event, RuntimeNext | RuntimeRestoreNext):
             self._poll = event
             if self._runtime is None:  # it is told when the runtime's turn has come
                 event = InitRequested()

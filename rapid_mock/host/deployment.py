@@ -92,7 +92,7 @@ def options_of(version: Version, directory: str, own: FunctionOptions) -> Functi
         environment=settings.get("Environment", {}).get("Variables") or {},
         runtime=command,
         python=python,
-        log_format=_log_format(settings["LoggingConfig"], own),
+        log_format=_log_format(settings, own),
         max_concurrency=_max_concurrency(settings, own),
         ephemeral_storage=settings["EphemeralStorage"]["Size"],
     )
@@ -203,18 +203,20 @@ async def in_thread(lock: asyncio.Lock, *arguments: Any) -> FunctionDefinition |
         return await asyncio.to_thread(deploy, *arguments)
 
 
-def _log_format(logging: Mapping[str, str], own: FunctionOptions) -> str | None:
-    """Managed instances say nothing here: they have their own default."""
+def _log_format(settings: Mapping[str, Any], own: FunctionOptions) -> str | None:
+    """Managed instances only have JSON, unless their own options say otherwise."""
     if own.max_concurrency is not None:
         return own.log_format
-    return "json" if logging["LogFormat"] == contract.LOG_FORMAT_JSON else "text"
+    if "CapacityProviderConfig" in settings:
+        return "json"
+    return "json" if settings["LoggingConfig"]["LogFormat"] == contract.LOG_FORMAT_JSON else "text"
 
 
 def _max_concurrency(settings: Mapping[str, Any], own: FunctionOptions) -> int | None:
     provider = settings.get("CapacityProviderConfig")
     if provider is None:
         return own.max_concurrency
-    instances = provider.get("LambdaManagedInstancesCapacityProviderConfig") or {}
+    instances = provider["LambdaManagedInstancesCapacityProviderConfig"]
     return int(instances.get("PerExecutionEnvironmentMaxConcurrency") or MANAGED_CONCURRENCY)
 
 

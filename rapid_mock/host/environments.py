@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 from lambda_runtime import contract
 from rapid_mock.console import Console
@@ -19,6 +20,7 @@ from rapid_mock.host.clock import Clock
 from rapid_mock.host.driver import EnvironmentDriver, Observer
 from rapid_mock.host.freeze import FreezingDriver
 from rapid_mock.host.isolation import (
+    DUMMY_CREDENTIALS,
     FunctionSettings,
     child_environment,
     with_interpreter_first,
@@ -27,6 +29,7 @@ from rapid_mock.host.launch import Launch
 from rapid_mock.host.mounts import EXTENSIONS, Mounts
 from rapid_mock.host.namespace import Namespace, open_namespace
 from rapid_mock.host.watchdog import Watchdog
+from rapid_mock.http.credentials_api import add_credentials_api
 from rapid_mock.http.extensions_api import add_extensions_api
 from rapid_mock.http.metadata_api import add_metadata_api
 from rapid_mock.http.router import Router
@@ -34,9 +37,27 @@ from rapid_mock.http.runtime_api import add_runtime_api
 from rapid_mock.http.server import HttpServer
 from rapid_mock.http.telemetry_api import add_telemetry_api
 from rapid_mock.lifecycle.effects import ProcessKind, Spawn
-from rapid_mock.lifecycle.modes import CLASSIC, Mode, managed_instances
+from rapid_mock.lifecycle.modes import CLASSIC, SNAP_START, Mode, managed_instances
 from rapid_mock.lifecycle.state import Settings
 from rapid_mock.trace import Trace
+
+
+class Access(NamedTuple):
+    """What the processes of one environment are told of it; `runtime_api` is `host:port`."""
+
+    runtime_api: str
+    log_stream: str
+    metadata_token: str
+    credentials_token: str
+
+    def to_credentials(self) -> dict[str, str]:
+        """The variables by which AWS's SDKs find credentials that are in no variable."""
+        return {
+            contract.ENV_CONTAINER_CREDENTIALS_URI: (
+                f"http://{self.runtime_api}{contract.CREDENTIALS.path}"
+            ),
+            contract.ENV_CONTAINER_AUTHORIZATION_TOKEN: self.credentials_token,
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +67,9 @@ class FunctionDefinition:
     `runtime` says how its runtime starts (variables aside); `extensions` are executables;
     `environment` the user's variables; `credentials` by variable name, None for dummies;
     `concurrency` the most environments at once, None for no limit of its own;
-    `init_timeout_seconds` bounds the init phase; `mounts`: its processes have a file system of
-    their own; `is_frozen_when_idle`: its processes stand still between invocations.
+    `init_timeout_seconds` bounds the init phase, `restore_timeout_seconds` a restore; `mounts`: its
+    processes have a file system of their own; `is_frozen_when_idle`: they stand still between
+    invocations.
     With `on_attach` the user starts the runtime, and it is told how; `runtime_api_port` is a fixed
     port for that, 0 a free one. `code_places`: what is kept as long as it may run.
     """
@@ -60,23 +82,24 @@ class FunctionDefinition:
     concurrency: int | None = 10
     account: str = contract.DEFAULT_ACCOUNT_ID
     init_timeout_seconds: float = contract.INIT_TIMEOUT_SECONDS
+    restore_timeout_seconds: float = contract.RESTORE_TIMEOUT_SECONDS
     mounts: Mounts | None = None
     is_frozen_when_idle: bool = False
     on_attach: Callable[[Launch], None] | None = None
     runtime_api_port: int = 0
     code_places: tuple[str, ...] = ()
 
-    def launch(self, spawn: Spawn, runtime_api: str, log_stream: str, token: str) -> Launch:
+    def launch(self, spawn: Spawn, access: Access) -> Launch:
         """How to start the runtime, or the extension of this name."""
         variables = child_environment(
             self.settings,
             kind=spawn.kind,
-            runtime_api=runtime_api,
-            log_stream=log_stream,
+            runtime_api=access.runtime_api,
+            log_stream=access.log_stream,
             host=self._host_variables(),
             extra=self.environment,
-            credentials=self.credentials,
-            metadata=(runtime_api, token),
+            credentials=access.to_credentials() if self.is_restored else self.credentials,
+            metadata=(access.runtime_api, access.metadata_token),
         )
         if spawn.kind is ProcessKind.RUNTIME:
             env = {**variables, **self.runtime.env}
@@ -85,6 +108,11 @@ class FunctionDefinition:
         if self.mounts is not None:
             executable = Path(EXTENSIONS, spawn.name)
         return Launch((str(executable),), self.settings.code_directory, variables)
+
+    @property
+    def is_restored(self) -> bool:
+        """Whether its environments begin from a snapshot (SnapStart)."""
+        return self.settings.initialization_type == contract.INITIALIZATION_SNAP_START
 
     def launchers(self) -> list[Path]:
         """The files that are started: the extensions, and the runtime's unless it is found on PATH.
@@ -132,11 +160,11 @@ async def open_environment(
     host, port = server.address
     namespace = await _open_namespace(definition, server, watchdog)
     log_stream = _log_stream(definition.settings.version)
-    token = str(uuid.uuid4())
+    access = Access(f"{host}:{port}", log_stream, _new_uuid(), _new_uuid())
     settings = _lifecycle_settings(definition, log_stream)
 
     def launch(spawn: Spawn) -> Launch:
-        plain = definition.launch(spawn, f"{host}:{port}", log_stream, token)
+        plain = definition.launch(spawn, access)
         return plain if namespace is None else namespace.enter(plain)
 
     driver = _driver_kind(definition)(
@@ -149,13 +177,17 @@ async def open_environment(
         log_format=definition.settings.log_format,
         trace=trace,
     )
-    add_apis(router, driver, settings.mode, token)
+    add_apis(router, driver, settings.mode, access.metadata_token)
+    if settings.mode.is_restored:
+        keys = DUMMY_CREDENTIALS if definition.credentials is None else definition.credentials
+        add_credentials_api(router, access.credentials_token, keys, lambda: clock.now().wall)
     return LocalEnvironment(driver, server, namespace)
 
 
 def add_apis(router: Router, driver: EnvironmentDriver, mode: Mode, token: str) -> None:
     """Everything that the processes of an environment may call; `token` opens the metadata."""
-    add_runtime_api(router, driver, _new_uuid if mode.has_invocation_ids else None)
+    new_id = _new_uuid if mode.has_invocation_ids else None
+    add_runtime_api(router, driver, new_id, is_restored=mode.is_restored)
     add_extensions_api(router, driver)
     add_telemetry_api(router, driver, mode)
     add_metadata_api(router, token)
@@ -189,6 +221,7 @@ def _lifecycle_settings(definition: FunctionDefinition, log_stream: str) -> Sett
         memory_mb=function.memory_mb,
         extensions=tuple(path.name for path in definition.extensions),
         init_timeout=definition.init_timeout_seconds,
+        restore_timeout=definition.restore_timeout_seconds,
         account_id=definition.account,
         initialization_type=function.initialization_type,
         log_stream=log_stream,
@@ -197,6 +230,8 @@ def _lifecycle_settings(definition: FunctionDefinition, log_stream: str) -> Sett
 
 
 def _mode(function: FunctionSettings) -> Mode:
+    if function.initialization_type == contract.INITIALIZATION_SNAP_START:
+        return SNAP_START
     concurrency = function.max_concurrency
     return CLASSIC if concurrency is None else managed_instances(concurrency)
 

@@ -12,10 +12,16 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from lambda_runtime import contract
-from rapid_mock.errors import InvalidParameterValue, ServiceError, TooManyRequests
+from rapid_mock.errors import (
+    InvalidParameterValue,
+    ServiceError,
+    SnapStartFailed,
+    SnapStartTimeout,
+    TooManyRequests,
+)
 from rapid_mock.host.clock import Cancellable, Clock
 from rapid_mock.host.environments import FunctionDefinition
-from rapid_mock.lifecycle.effects import Outcome, Report
+from rapid_mock.lifecycle.effects import Outcome, Refusal, Report
 from rapid_mock.lifecycle.events import (
     Event,
     InitRequested,
@@ -43,6 +49,10 @@ _AVAILABILITY = {
     Standing.FREE: IDLE,
     Standing.BUSY: BUSY,
     Standing.RETURNING: RETURNING,
+}
+_REFUSALS: dict[Refusal, Callable[[], ServiceError]] = {
+    Refusal.RESTORE_FAILED: SnapStartFailed,
+    Refusal.RESTORE_TIMED_OUT: SnapStartTimeout,
 }
 
 
@@ -127,7 +137,8 @@ class Fleet:
     def deploy(self, definition: FunctionDefinition) -> Pool:
         """Make a definition invocable.
 
-        Managed instances, and who attaches, are there before any invocation, and stay.
+        Managed instances, and who attaches, are there before any invocation, and stay; a snapshot
+        is taken before any.
         """
         room = definition.settings.max_concurrency
         is_lasting = room is not None or definition.on_attach is not None
@@ -138,7 +149,7 @@ class Fleet:
             is_lasting=is_lasting,
         )
         self._definitions[pool] = definition
-        if is_lasting:
+        if is_lasting or definition.is_restored:
             self._carry_out(self._placement.prepare(pool))
         return pool
 
@@ -346,7 +357,11 @@ class Fleet:
         self._progress.set()
         task.result()
 
-    def _answer(self, pending: Pending, outcome: Outcome, log: bytes = b"") -> InvokeAnswer:
+    def _answer(
+        self, pending: Pending, outcome: Outcome, log: bytes = b""
+    ) -> InvokeAnswer | ServiceError:
+        if outcome.refusal is not None:
+            return _REFUSALS[outcome.refusal]()
         failed = outcome.status != contract.STATUS_SUCCESS
         return InvokeAnswer(
             request_id=pending.invocation.request_id,

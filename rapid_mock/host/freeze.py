@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from rapid_mock.host.clock import Cancellable, Clock
 
 
+FROZEN = (Phase.SNAPSHOT, Phase.IDLE)
+
+
 class FreezableClock:
     """A clock whose monotonic time stands still while it is frozen; the wall clock goes on.
 
@@ -99,6 +102,6 @@ class FreezingDriver(EnvironmentDriver):
             self._frost.thaw()
             self._supervisor.signal_all(signal.SIGCONT)
         super().dispatch(event)
-        if not self._todo and self.phase is Phase.IDLE:
+        if not self._todo and self.phase in FROZEN:
             self._supervisor.signal_all(signal.SIGSTOP)
             self._frost.freeze()

@@ -8,6 +8,7 @@ from bind mounts, as neither /var/task nor /opt need exist here.
 from __future__ import annotations
 
 import os
+import re
 import shlex
 from dataclasses import dataclass
 from pathlib import Path
@@ -72,16 +73,18 @@ def layer_of(extension: Path) -> Path | None:
 
 
 def name_opt(launchers: Iterable[Path]) -> list[Path]:
-    """Which of these are scripts that name /opt, and do not lie there themselves."""
-    return [path for path in launchers if not path.is_relative_to(OPT) and _names_opt(path)]
+    """Which of these are scripts that name something in /opt, and it is not there."""
+    return [path for path in launchers if _misses_something(path)]
 
 
-def _names_opt(path: Path) -> bool:
+def _misses_something(path: Path) -> bool:
     try:
         with path.open("rb") as file:
-            return file.read(2) == b"#!" and f"{OPT}/".encode() in file.read(SCRIPT_BYTES)
+            text = file.read(SCRIPT_BYTES)
     except OSError:
         return False  # it will not start, and that is said better then
+    named = re.findall(re.escape(OPT.encode()) + rb"/[\w./-]*\w", text)
+    return text.startswith(b"#!") and not all(map(os.path.exists, named))
 
 
 def _layered(mounts: Mounts, root: str) -> Iterator[Bind]:

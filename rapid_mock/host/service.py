@@ -289,8 +289,8 @@ class LambdaService:
         if definition.mounts is None:
             for launcher in name_opt(definition.launchers()):
                 self._console.explain(
-                    f"{launcher.name} names /opt, which is this machine's own: "
-                    "its layer lies there with --isolation namespace"
+                    f"{launcher.name} names something in /opt that is not there: "
+                    "with --isolation namespace its layer is"
                 )
 
     async def _open(

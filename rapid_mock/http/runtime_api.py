@@ -1,7 +1,7 @@
 """The Runtime API: bytes to events, messages to bytes.
 
 Source: "Using the Lambda runtime API for custom runtimes"; bytes as AWS's Runtime Interface
-Emulator sends them. `restore/*` and the credentials exist with SnapStart only: here they are 404.
+Emulator sends them. `restore/*` exists with SnapStart only, elsewhere it is 404.
 """
 
 from __future__ import annotations
@@ -11,14 +11,20 @@ from typing import cast
 
 from lambda_runtime import contract
 from rapid_mock.host.dispatch import Dispatch
-from rapid_mock.http.calls import Call, open_call, open_poll, render
+from rapid_mock.http.calls import JSON_TYPE, Call, open_call, open_poll, render
 from rapid_mock.http.exchange import Exchange
 from rapid_mock.http.header_text import decode_header, encode_headers
 from rapid_mock.http.reported_errors import filter_error_type, read_reported_error
 from rapid_mock.http.router import Router
 from rapid_mock.http.runtime_response import RuntimeResponse
-from rapid_mock.lifecycle.effects import InvocationDelivered, Message
-from rapid_mock.lifecycle.events import RuntimeErrorReported, RuntimeInitFailed, RuntimeNext
+from rapid_mock.lifecycle.effects import InvocationDelivered, Message, Restored
+from rapid_mock.lifecycle.events import (
+    RuntimeErrorReported,
+    RuntimeInitFailed,
+    RuntimeNext,
+    RuntimeRestoreFailed,
+    RuntimeRestoreNext,
+)
 
 _ERROR_TYPE = contract.HEADER_ERROR_TYPE.lower()
 _INVOCATION_ID = contract.HEADER_INVOCATION_ID.lower()
@@ -28,12 +34,21 @@ def add_runtime_api(
     router: Router,
     dispatch: Dispatch,
     new_invocation_id: Callable[[], str] | None = None,
+    *,
+    is_restored: bool = False,
 ) -> None:
     """Serve `next`, `response`, `error`, `init/error` and `ping` of one environment.
 
     `new_invocation_id` makes the id of a delivery; None where deliveries have no id of their own.
+    With `is_restored` there are `restore/next` and `restore/error` too.
     """
     api = _RuntimeApi(dispatch, new_invocation_id)
+    if is_restored:
+        for operation, function in (
+            (contract.RUNTIME_RESTORE_NEXT, api.restore_next),
+            (contract.RUNTIME_RESTORE_ERROR, api.restore_error),
+        ):
+            router.add(operation.method, operation.path, Call(function))
     for operation, endpoint in (
         (contract.RUNTIME_NEXT, Call(api.next)),
         (contract.RUNTIME_RESPONSE, RuntimeResponse(dispatch)),
@@ -75,6 +90,15 @@ class _RuntimeApi:
         error_type = _error_type(exchange.request.headers)
         self._dispatch.dispatch(RuntimeInitFailed(number, error_type, body))
 
+    def restore_next(self, exchange: Exchange, _body: bytes) -> None:
+        number = open_poll(self._dispatch, exchange, _release)
+        self._dispatch.dispatch(RuntimeRestoreNext(number))
+
+    def restore_error(self, exchange: Exchange, body: bytes) -> None:
+        number = open_call(self._dispatch, exchange)
+        error_type = _error_type(exchange.request.headers)
+        self._dispatch.dispatch(RuntimeRestoreFailed(number, error_type, body))
+
 
 def _error_type(headers: dict[str, str]) -> str:
     return filter_error_type(decode_header(headers.get(_ERROR_TYPE, "")))
@@ -82,6 +106,14 @@ def _error_type(headers: dict[str, str]) -> str:
 
 def _pong(exchange: Exchange, _body: bytes) -> None:
     exchange.respond(200, [("Content-Type", "text/plain; charset=utf-8")], b"pong")
+
+
+def _release(exchange: Exchange, message: Message) -> None:
+    """Answer `restore/next`: an empty body, whose type native clients ask for all the same."""
+    if isinstance(message, Restored):
+        exchange.respond(contract.RUNTIME_RESTORE_NEXT.success, [JSON_TYPE], b"")
+    else:
+        render(exchange, message)
 
 
 def _deliver(exchange: Exchange, message: Message) -> None:

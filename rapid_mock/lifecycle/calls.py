@@ -9,6 +9,7 @@ from rapid_mock.lifecycle import (
     diagnosis,
     extension_calls,
     phases,
+    restore,
     runtime_calls,
     telemetry_calls,
 )
@@ -22,6 +23,11 @@ from rapid_mock.lifecycle.state import Extension, Phase, State
 def init_requested(state: State, _event: happened.InitRequested) -> None:
     if state.phase is Phase.COLD:
         phases.begin_init(state)
+
+
+def restore_requested(state: State, _event: happened.RestoreRequested) -> None:
+    if state.phase is Phase.SNAPSHOT:
+        restore.begin_restore(state)
 
 
 def invoke_arrived(state: State, event: happened.InvokeArrived) -> None:
@@ -44,7 +50,9 @@ def memory_sampled(state: State, event: happened.MemorySampled) -> None:
 
 def memory_exceeded(state: State, event: happened.MemoryExceeded) -> None:
     """As Linux does for Lambda: SIGKILL; what follows, follows from the end of the process."""
-    if state.phase in (Phase.INIT, Phase.INVOKE) and event.process in processes(state):
+    if state.phase in (Phase.INIT, Phase.RESTORE, Phase.INVOKE) and event.process in processes(
+        state
+    ):
         state.outgrown = event.process
         state.effects.append(Signal(event.process, "SIGKILL"))
 
@@ -80,6 +88,8 @@ def exchange_vanished(state: State, event: happened.ExchangeVanished) -> None:
         if poll.exchange == event.exchange:
             state.polls.remove(poll)
             return
+    if state.restore_poll == event.exchange:
+        state.restore_poll = None
     for extension in state.extensions.values():
         if extension.poll == event.exchange:
             extension.poll = None
@@ -95,6 +105,7 @@ def _by_process(state: State, process: int) -> Extension | None:
 
 HANDLERS: dict[type, Callable[[State, Any], None]] = {
     happened.InitRequested: init_requested,
+    happened.RestoreRequested: restore_requested,
     happened.InvokeArrived: invoke_arrived,
     happened.ShutdownRequested: shutdown_requested,
     happened.MemorySampled: memory_sampled,
@@ -107,6 +118,8 @@ HANDLERS: dict[type, Callable[[State, Any], None]] = {
     happened.RuntimeResponseEnded: runtime_calls.runtime_response_ended,
     happened.RuntimeErrorReported: runtime_calls.runtime_error_reported,
     happened.RuntimeInitFailed: runtime_calls.runtime_init_failed,
+    happened.RuntimeRestoreNext: restore.runtime_restore_next,
+    happened.RuntimeRestoreFailed: restore.runtime_restore_failed,
     happened.ExtensionRegistered: extension_calls.extension_registered,
     happened.ExtensionNext: extension_calls.extension_next,
     happened.ExtensionInitFailed: extension_calls.extension_init_failed,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lambda_runtime import contract
+from rapid_mock.lifecycle.effects import Refusal
 from rapid_mock.lifecycle.machines import ExtensionState, InvocationState, RuntimeState
 from rapid_mock.lifecycle.report import timeout_message
 from rapid_mock.lifecycle.state import Extension, Fault, Phase
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
 
 _DURING = {
     Phase.INIT: "during init",
+    Phase.SNAPSHOT: "after the snapshot",
+    Phase.RESTORE: "during the restore",
     Phase.IDLE: "while idle",
     Phase.INVOKE: "during an invocation",
 }
@@ -102,6 +105,23 @@ def timed_out(state: State, limit: float) -> Fault:
         f"{who} within {limit:.1f} s",
         status=contract.STATUS_TIMEOUT,
         process=process,
+    )
+
+
+def restore_timed_out(state: State) -> Fault:
+    """The hooks after the restore took too long; an error they reported before is the reason."""
+    limit = state.settings.restore_timeout
+    sentence = f"runtime did not call next within {limit:.1f} s of the restore"
+    reported = state.init_error
+    if reported is not None:
+        sentence = f"runtime reported {reported.error_type} and did not exit within {limit:.1f} s"
+    return Fault(
+        reported.error_type if reported else contract.ERROR_RUNTIME_RESTORE_TIMEOUT,
+        f"Restore timed out after {limit:.2f} seconds",
+        sentence,
+        payload=reported.payload if reported else None,
+        process=state.runtime_process,
+        refusal=None if reported else Refusal.RESTORE_TIMED_OUT,
     )
 
 

@@ -38,6 +38,11 @@ class Refused:
 
 
 @dataclass(slots=True)
+class Restored:
+    """The answer to `restore/next`: the environment is being restored."""
+
+
+@dataclass(slots=True)
 class InvocationDelivered:
     """The answer to `next`; `deadline_ms` is epoch milliseconds, `invocation_id` its own id."""
 
@@ -91,6 +96,7 @@ class SubscriptionRefused:
 Message = (
     Accepted
     | Refused
+    | Restored
     | InvocationDelivered
     | RegistrationAccepted
     | InvokeEvent
@@ -103,11 +109,19 @@ Message = (
 # --- Outcomes and records -------------------------------------------------------------------
 
 
+class Refusal(Enum):
+    """Why the Lambda API itself answers with an error, in place of the function's."""
+
+    RESTORE_FAILED = "restore failed"
+    RESTORE_TIMED_OUT = "restore timed out"
+
+
 @dataclass(slots=True)
 class Outcome:
     """What the invoker gets: the runtime's `payload`, or `error` (JSON members in wire order).
 
-    `status` is `success`, `error`, `failure` or `timeout`; all but the first are function errors.
+    `status` is `success`, `error`, `failure` or `timeout`; all but the first are function errors,
+    unless there is a `refusal`.
     """
 
     status: str
@@ -115,6 +129,7 @@ class Outcome:
     content_type: str | None = None
     error_type: str | None = None
     error: dict[str, str] | None = None
+    refusal: Refusal | None = None
 
 
 @dataclass(slots=True)
@@ -128,7 +143,10 @@ class Span:
 
 @dataclass(slots=True)
 class Report:
-    """The REPORT of one invocation: ms and MB; `init_ms` only on a cold start."""
+    """The REPORT of one invocation: ms and MB.
+
+    `init_ms` only on a cold start, `restore_ms` on the first invocation after a restore.
+    """
 
     request_id: str
     status: str
@@ -138,6 +156,7 @@ class Report:
     max_memory_mb: int
     init_ms: float | None = None
     error_type: str | None = None
+    restore_ms: float | None = None
 
 
 # --- Effects --------------------------------------------------------------------------------

@@ -11,7 +11,7 @@ and carries out what comes back, in order. Read on in `machines.py` (what each p
 
 from __future__ import annotations
 
-from rapid_mock.lifecycle import diagnosis, phases, shutdown
+from rapid_mock.lifecycle import diagnosis, phases, restore, shutdown
 from rapid_mock.lifecycle.calls import HANDLERS
 from rapid_mock.lifecycle.effects import Effect
 from rapid_mock.lifecycle.events import Event, Now
@@ -47,7 +47,10 @@ class Environment:
 
     @property
     def deadline(self) -> float | None:
-        """Monotonic seconds; None only while cold, idle or gone, when nobody is waited for."""
+        """Monotonic seconds; None when nobody is waited for.
+
+        So it is only while cold, at the snapshot, idle or gone.
+        """
         state = self._state
         if state.init is not None:
             return state.init.deadline
@@ -69,6 +72,8 @@ class Environment:
 def _overrun(state: State) -> None:
     if state.phase is Phase.STOPPING:
         shutdown.overrun(state)
+    elif state.phase is Phase.RESTORE:
+        restore.overrun(state)
     elif state.init is not None and not state.running:
         state.fail(diagnosis.timed_out(state, state.init.deadline - state.init.started))
     elif not state.settings.mode.is_timeout_fatal:

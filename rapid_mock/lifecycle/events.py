@@ -57,6 +57,11 @@ class InitRequested:
 
 
 @dataclass(slots=True)
+class RestoreRequested:
+    """Restore the environment from its snapshot, ahead of any invocation."""
+
+
+@dataclass(slots=True)
 class InvokeArrived:
     """An invocation was placed here; allowed while the environment is cold, in init or idle."""
 
@@ -181,6 +186,22 @@ class RuntimeInitFailed:
     payload: object
 
 
+@dataclass(slots=True)
+class RuntimeRestoreNext:
+    """`GET /runtime/restore/next`: what had to be done before the snapshot has been done."""
+
+    exchange: int
+
+
+@dataclass(slots=True)
+class RuntimeRestoreFailed:
+    """`POST /runtime/restore/error`."""
+
+    exchange: int
+    error_type: str
+    payload: object
+
+
 # --- Extensions API -------------------------------------------------------------------------
 
 
@@ -241,6 +262,7 @@ class TelemetryFlushed:
 
 Event = (
     InitRequested
+    | RestoreRequested
     | InvokeArrived
     | ShutdownRequested
     | MemorySampled
@@ -253,6 +275,8 @@ Event = (
     | RuntimeResponseEnded
     | RuntimeErrorReported
     | RuntimeInitFailed
+    | RuntimeRestoreNext
+    | RuntimeRestoreFailed
     | ExtensionRegistered
     | ExtensionNext
     | ExtensionInitFailed

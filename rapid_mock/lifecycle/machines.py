@@ -29,6 +29,9 @@ class RuntimeState(Word):
     STARTED = "Started"
     READY = "Ready"
     INIT_ERROR = "InitError"
+    RESTORE_READY = "RestoreReady"
+    RESTORING = "Restoring"
+    RESTORE_ERROR = "RuntimeRestoreErrorState"
 
 
 class RuntimeAction(Word):
@@ -38,6 +41,9 @@ class RuntimeAction(Word):
     NEXT = "Ready"
     INIT_ERROR = "InitError"
     EXIT = "Absent"
+    RESTORE_NEXT = "RestoreReady"
+    RESTORE = "Restoring"
+    RESTORE_ERROR = "RuntimeRestoreErrorState"
 
 
 RuntimeTable = dict[RuntimeState, dict[RuntimeAction, RuntimeState]]
@@ -55,6 +61,26 @@ RUNTIME: RuntimeTable = {
     },
     RuntimeState.INIT_ERROR: {RuntimeAction.EXIT: RuntimeState.ABSENT},
 }
+
+RESTORED_RUNTIME: RuntimeTable = {
+    **RUNTIME,
+    RuntimeState.STARTED: {
+        **RUNTIME[RuntimeState.STARTED],
+        RuntimeAction.RESTORE_NEXT: RuntimeState.RESTORE_READY,
+    },
+    RuntimeState.RESTORE_READY: {
+        RuntimeAction.RESTORE: RuntimeState.RESTORING,
+        RuntimeAction.EXIT: RuntimeState.ABSENT,
+    },
+    RuntimeState.RESTORING: {
+        RuntimeAction.NEXT: RuntimeState.READY,
+        RuntimeAction.INIT_ERROR: RuntimeState.RESTORE_ERROR,
+        RuntimeAction.RESTORE_ERROR: RuntimeState.RESTORE_ERROR,
+        RuntimeAction.EXIT: RuntimeState.ABSENT,
+    },
+    RuntimeState.RESTORE_ERROR: {RuntimeAction.EXIT: RuntimeState.ABSENT},
+}
+"""With SnapStart a runtime may ask to be told of the restore, before its first `next`."""
 
 CONCURRENT_RUNTIME: RuntimeTable = {
     **RUNTIME,

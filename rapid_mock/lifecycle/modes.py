@@ -8,13 +8,14 @@ Instances execution environment", AWS Lambda Developer Guide; texts: RIE.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from lambda_runtime import contract
 from rapid_mock.lifecycle.machines import (
     CONCURRENT_INVOCATION,
     CONCURRENT_RUNTIME,
     INVOCATION,
+    RESTORED_RUNTIME,
     RUNTIME,
     InvocationTable,
     RuntimeTable,
@@ -30,6 +31,7 @@ class Mode:
     invocation it has, and a call out of turn is refused for its state; otherwise `next` only asks
     for work, and a call out of turn names no open invocation. `is_timeout_fatal`: an invocation
     that times out takes the environment with it. `restarts`: a failed environment begins again.
+    `is_restored`: its init ends at a snapshot, from which it is restored before it works.
     `has_invocation_ids`: each delivery has an id of its own, which answers may repeat.
     `external_events` and `internal_events`: what extensions may register for;
     `internal_refusals`: what internal ones hear about the others. `not_allowed`: why a transition
@@ -43,6 +45,7 @@ class Mode:
     is_serial: bool
     is_timeout_fatal: bool
     restarts: bool
+    is_restored: bool
     has_invocation_ids: bool
     external_events: tuple[str, ...]
     internal_events: tuple[str, ...]
@@ -60,6 +63,7 @@ CLASSIC = Mode(
     is_serial=True,
     is_timeout_fatal=True,
     restarts=True,
+    is_restored=False,
     has_invocation_ids=False,
     external_events=(contract.EVENT_INVOKE, contract.EVENT_SHUTDOWN),
     internal_events=(contract.EVENT_INVOKE,),
@@ -71,6 +75,8 @@ CLASSIC = Mode(
     telemetry_schemas=contract.TELEMETRY_SCHEMAS,
     logs_schemas=contract.LOGS_SCHEMAS,
 )
+
+SNAP_START = replace(CLASSIC, runtime=RESTORED_RUNTIME, is_restored=True)
 
 _NO_EVENTS = "No events allowed for internal extensions"
 
@@ -84,6 +90,7 @@ def managed_instances(concurrency: int) -> Mode:
         is_serial=False,
         is_timeout_fatal=False,
         restarts=False,
+        is_restored=False,
         has_invocation_ids=True,
         external_events=(contract.EVENT_SHUTDOWN,),
         internal_events=(),

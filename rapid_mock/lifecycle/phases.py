@@ -29,6 +29,7 @@ from rapid_mock.lifecycle.machines import (
     RuntimeAction,
     RuntimeState,
 )
+from rapid_mock.lifecycle.restore import begin_restore, end_restore, fail_restore
 from rapid_mock.lifecycle.shutdown import (
     begin_stop,
     end_stop,
@@ -86,8 +87,11 @@ def spawn_runtime(state: State) -> None:
 
 
 def is_init_done(state: State) -> bool:
-    """The runtime and every registered extension, whatever its events, wait for an event."""
-    return state.runtime is RuntimeState.READY and all(
+    """The runtime and every registered extension, whatever its events, wait for an event.
+
+    A runtime may wait for the restore instead.
+    """
+    return state.runtime in (RuntimeState.READY, RuntimeState.RESTORE_READY) and all(
         extension.state is ExtensionState.READY for extension in state.extensions.values()
     )
 
@@ -98,7 +102,10 @@ def end_init(state: State) -> None:
     if init.phase == contract.PHASE_INIT:
         state.init_ms = report.milliseconds(state.now.monotonic - init.started)
     state.init = None
-    state.phase = Phase.INVOKE if state.running else Phase.IDLE
+    if state.settings.mode.is_restored:
+        state.phase = Phase.SNAPSHOT
+    else:
+        state.phase = Phase.INVOKE if state.running else Phase.IDLE
 
 
 def fail_init(state: State) -> None:
@@ -216,6 +223,18 @@ def due_in_init(state: State) -> Action | None:
     return end_init if is_init_done(state) else None
 
 
+def due_at_the_snapshot(state: State) -> Action | None:
+    if state.fault is not None:
+        return retire
+    return begin_restore if state.waiting or state.running else None
+
+
+def due_in_restore(state: State) -> Action | None:
+    if state.fault is not None:
+        return fail_restore
+    return end_restore if state.runtime is RuntimeState.READY else None
+
+
 def due_when_idle(state: State) -> Action | None:
     if state.fault is not None:
         return retire
@@ -252,6 +271,8 @@ def due_when_gone(state: State) -> Action | None:
 DUE: dict[Phase, Callable[[State], Action | None]] = {
     Phase.COLD: due_when_cold,
     Phase.INIT: due_in_init,
+    Phase.SNAPSHOT: due_at_the_snapshot,
+    Phase.RESTORE: due_in_restore,
     Phase.IDLE: due_when_idle,
     Phase.INVOKE: due_in_invoke,
     Phase.STOPPING: due_when_stopping,

@@ -54,6 +54,34 @@ def init_done(state: State, init: InitRun, fault: Fault | None) -> list[Emit]:
     ]
 
 
+def restore_start(state: State) -> Emit:
+    """`platform.restoreStart` (Telemetry API schema), with what `platform.initStart` says too."""
+    settings = state.settings
+    return Emit(
+        contract.PLATFORM_RESTORE_START,
+        {
+            "runtimeVersion": "",
+            "runtimeVersionArn": "",
+            "functionName": settings.function_name,
+            "functionVersion": settings.version,
+            "instanceId": settings.log_stream,
+            "instanceMaxMemory": settings.memory_mb * 1024 * 1024,
+        },
+    )
+
+
+def restore_done(state: State, restore: InitRun, fault: Fault | None) -> list[Emit]:
+    """The records restoreRuntimeDone and restoreReport (Telemetry API schema)."""
+    verdict: dict[str, object] = {"status": fault.status if fault else contract.STATUS_SUCCESS}
+    if fault:
+        verdict["errorType"] = fault.error_type
+    duration = milliseconds(state.now.monotonic - restore.started)
+    return [
+        Emit(contract.PLATFORM_RESTORE_RUNTIME_DONE, verdict),
+        Emit(contract.PLATFORM_RESTORE_REPORT, verdict | {"metrics": {"durationMs": duration}}),
+    ]
+
+
 def extension_record(extension: Extension) -> Emit:
     record: dict[str, object] = {
         "name": extension.name,
@@ -144,10 +172,12 @@ def timeout_message(state: State) -> str:
 def failure_outcome(running: Running, fault: Fault) -> Outcome:
     """What the invoker of a failed invocation gets: the posted init error, or AWS's two members."""
     if fault.payload is not None:
-        return Outcome(fault.status, fault.payload, error_type=fault.error_type)
+        return Outcome(
+            fault.status, fault.payload, error_type=fault.error_type, refusal=fault.refusal
+        )
     message = f"RequestId: {running.invocation.request_id} Error: {fault.message}"
     error = {"errorType": fault.error_type, "errorMessage": message}
-    return Outcome(fault.status, error_type=fault.error_type, error=error)
+    return Outcome(fault.status, error_type=fault.error_type, error=error, refusal=fault.refusal)
 
 
 def finish(
@@ -157,6 +187,7 @@ def finish(
     duration = min(milliseconds(ended - running.started), state.settings.timeout * 1000)
     is_billed = state.settings.mode.is_billed
     init_ms, state.init_ms = state.init_ms, None
+    restore_ms, state.restore_ms = state.restore_ms, None
     report = Report(
         running.invocation.request_id,
         fault.status if fault else contract.STATUS_SUCCESS,
@@ -166,6 +197,7 @@ def finish(
         state.max_memory_mb,
         init_ms,
         fault.error_type if fault else None,
+        restore_ms,
     )
     record = report_record(report) if is_billed else _duration_record(state, running, report)
     return [
@@ -185,6 +217,9 @@ def report_record(report: Report) -> dict[str, object]:
     }
     if report.init_ms is not None:
         metrics["initDurationMs"] = report.init_ms
+    if report.restore_ms is not None:
+        metrics["restoreDurationMs"] = report.restore_ms
+        metrics["billedRestoreDurationMs"] = ceil(report.restore_ms)
     record: dict[str, object] = {
         "requestId": report.request_id,
         "status": report.status,

@@ -40,7 +40,7 @@ def runtime_next(state: State, event: happened.RuntimeNext) -> None:
     running = state.current if mode.is_serial else None
     after = mode.runtime[state.runtime].get(RuntimeAction.NEXT)
     if after is None or (running is not None and not running.may(NEXT)):
-        _refuse_transition(state, event.exchange, running, RuntimeAction.NEXT.value)
+        refuse_transition(state, event.exchange, running, RuntimeAction.NEXT.value)
         return
     state.runtime = after
     if running is not None:
@@ -121,7 +121,7 @@ def runtime_error_reported(state: State, event: happened.RuntimeErrorReported) -
 def runtime_init_failed(state: State, event: happened.RuntimeInitFailed) -> None:
     """Nothing ends yet: the init fails when the process exits, or at its deadline."""
     if RuntimeAction.INIT_ERROR not in state.settings.mode.runtime[state.runtime]:
-        _refuse_transition(state, event.exchange, state.current, RuntimeAction.INIT_ERROR.value)
+        refuse_transition(state, event.exchange, state.current, RuntimeAction.INIT_ERROR.value)
         return
     state.step_runtime(RuntimeAction.INIT_ERROR)
     state.init_error = Fault(event.error_type, "", "", payload=event.payload)
@@ -159,12 +159,12 @@ def _refuse_late(state: State, exchange: int) -> None:
 
 def _refuse_out_of_turn(state: State, exchange: int, running: Running, target: str) -> None:
     if state.settings.mode.is_serial:
-        _refuse_transition(state, exchange, running, target)
+        refuse_transition(state, exchange, running, target)
     else:
         _refuse_id(state, exchange)
 
 
-def _refuse_transition(state: State, exchange: int, running: Running | None, target: str) -> None:
+def refuse_transition(state: State, exchange: int, running: Running | None, target: str) -> None:
     origin = wire_state(state.runtime, running.state if running else None)
     text = transition_text(state, origin, target, "runtime")
     refuse(state, exchange, 403, contract.ERROR_INVALID_STATE_TRANSITION, text)

@@ -123,6 +123,7 @@ def end_stop(state: State) -> None:
     state.runtime, state.runtime_process = RuntimeState.ABSENT, None
     state.phase = _stop(state).then
     state.stop = state.init_error = state.init_ms = state.outgrown = None
+    state.restore_ms = state.restore_poll = None
 
 
 def expire(state: State) -> None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from lambda_runtime import contract
-from rapid_mock.lifecycle.effects import Effect, InvokeEvent, Outcome, Reply, ShutdownEvent
+from rapid_mock.lifecycle.effects import Effect, InvokeEvent, Outcome, Refusal, Reply, ShutdownEvent
 from rapid_mock.lifecycle.events import Invocation, Now, RuntimeNext
 from rapid_mock.lifecycle.machines import (
     EXTENSION,
@@ -29,10 +29,15 @@ from rapid_mock.lifecycle.subscriptions import Subscription
 
 
 class Phase(Word):
-    """Where the environment is in its life; STOPPING ends in COLD (a reset) or in GONE."""
+    """Where the environment is in its life; STOPPING ends in COLD (a reset) or in GONE.
+
+    At SNAPSHOT it has been initialised and waits, for as long as a snapshot is kept, for RESTORE.
+    """
 
     COLD = "cold"
     INIT = "init"
+    SNAPSHOT = "snapshot"
+    RESTORE = "restore"
     IDLE = "idle"
     INVOKE = "invoke"
     STOPPING = "stopping"
@@ -63,6 +68,7 @@ class Stage(Enum):
 
 # Read at every event; through its class an enum's member costs 0.1 us each time.
 RESPONDED, RETURNED = InvocationState.RESPONDED, InvocationState.RETURNED
+REGISTRATION_IS_OPEN = (RuntimeState.ABSENT, RuntimeState.STARTED, RuntimeState.INIT_ERROR)
 COLD, IDLE, INVOKE, GONE = Phase.COLD, Phase.IDLE, Phase.INVOKE, Phase.GONE
 FREE, BUSY, RETURNING = Standing.FREE, Standing.BUSY, Standing.RETURNING
 LEAVING = Standing.LEAVING
@@ -82,6 +88,7 @@ class Settings:
     memory_mb: int = contract.DEFAULT_MEMORY_MB
     extensions: tuple[str, ...] = ()
     init_timeout: float = contract.INIT_TIMEOUT_SECONDS
+    restore_timeout: float = contract.RESTORE_TIMEOUT_SECONDS
     account_id: str = "123456789012"
     initialization_type: str = contract.INITIALIZATION_ON_DEMAND
     log_stream: str = ""
@@ -123,6 +130,7 @@ class Fault:
     status: str = contract.STATUS_ERROR
     payload: object = None
     process: int | None = None
+    refusal: Refusal | None = None
 
 
 @dataclass(slots=True)
@@ -164,7 +172,10 @@ class Running:
 
 @dataclass(slots=True)
 class InitRun:
-    """One run of the init phase; `phase` is `init`, or `invoke` when an invocation repeats it."""
+    """One run of the init phase: `phase` is `init`, or `invoke` when an invocation repeats it.
+
+    A restore is one too, whose phase is `restore`.
+    """
 
     phase: str
     started: float
@@ -210,6 +221,8 @@ class State:
     next_init_phase: str = contract.PHASE_INIT
     init: InitRun | None = None
     init_ms: float | None = None
+    restore_ms: float | None = None
+    restore_poll: int | None = None
     leaving: str | None = None  # why this environment ends when its answered work is over
     stop: Stop | None = None
     fault: Fault | None = None
@@ -260,7 +273,7 @@ class State:
             if len(self.running) < self.settings.mode.concurrency:
                 return FREE
             return RETURNING if self.is_answered() else BUSY
-        if phase is IDLE or phase is COLD:
+        if phase is IDLE or phase is COLD or phase is Phase.SNAPSHOT:
             return FREE
         if phase is GONE:
             return Standing.GONE
@@ -270,8 +283,8 @@ class State:
         return RETURNING if self.stop.then is COLD else LEAVING
 
     def is_registration_open(self) -> bool:
-        """Registration closes when the runtime first asks for its next event."""
-        return self.runtime is not RuntimeState.READY
+        """Registration closes when the runtime first asks for an event, or for the restore."""
+        return self.runtime in REGISTRATION_IS_OPEN
 
     def are_extensions_ready(self) -> bool:
         """Whether every extension that is told of invocations waits for its next event."""

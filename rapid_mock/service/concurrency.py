@@ -84,9 +84,14 @@ class Share:
 
     def take(self) -> bool:
         """Let one on-demand environment work, if there is room for it."""
-        if not self.has_room:
+        account = self._account
+        if self.reserved is None:
+            if account.unreserved_in_use >= account.limit - account.reserved:
+                return False
+            account.unreserved_in_use += 1
+        elif self.running + self.provisioned >= self.reserved:
             return False
-        self.take_over()
+        self.running += 1
         return True
 
     def take_over(self) -> None:

@@ -107,7 +107,9 @@ class Placement:
                 elif before is IDLE and environment in place.idle:
                     place.idle.remove(environment)
         if availability is IDLE and not place.load:
-            self._rest(place)
+            if place.share is not None:
+                place.share.give_back()
+                place.share = None
             if place.pool.is_retired and not self._waits_for(place.pool):
                 return [self._retire(environment), *self._review()]
         return self._review() if self._queue else []

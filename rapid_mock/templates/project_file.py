@@ -102,6 +102,7 @@ _MEMBERS: dict[str, tuple[type | tuple[type, ...], Callable[[Any, Path], Any]]] 
     "log_frames": (bool, _as_it_is),
     "concurrency": (int, _as_it_is),
     "max_concurrency": (int, _as_it_is),
+    "snapstart": (bool, _as_it_is),
     "isolation": (str, _as_it_is),
     "ephemeral_storage": (int, _as_it_is),
     "freeze": (bool, _as_it_is),

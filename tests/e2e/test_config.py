@@ -130,12 +130,13 @@ def test_a_project_file_is_served(tmp_path: Path) -> None:
     (tmp_path / "rapid_mock.toml").write_text(
         '[defaults]\nhandler = "app.handler"\ncode = "src"\n'
         '[functions.one]\nenvironment = { STAGE = "a" }\nurl = true\n'
-        '[functions.two]\nenvironment = { STAGE = "b" }\ntimeout = 9\n'
+        '[functions.two]\nenvironment = { STAGE = "b" }\ntimeout = 9\nsnapstart = true\n'
     )
     with Serving("--config", str(tmp_path / "rapid_mock.toml")) as serving:
         assert [invoke(serving, name) for name in ("one", "two")] == ["a", "b"]
         assert "function URL of one: http://127.0.0.1:" in serving.log
         assert serving.stop() == 0
+    assert serving.log.count("RESTORE_REPORT") == 1
 
 
 @pytest.mark.parametrize(

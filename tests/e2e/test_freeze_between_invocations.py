@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import io
 import json
+import sys
 import time
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +14,7 @@ import pytest
 
 from rapid_mock import LocalLambda
 from rapid_mock.errors import SetupError
-from tests.support.command_line import Serving, write_code
+from tests.support.command_line import ROOT, Serving, write_code, write_executable
 
 HANDLER = """
 import os, threading, time
@@ -55,6 +57,45 @@ def test_background_thread_stands_still(tmp_path: Path) -> None:
     assert second["pid"] == first["pid"]
     assert second["gap"] >= 0.9
     assert second["left"] > 2500
+
+
+def test_telemetry_survives_the_frost(tmp_path: Path) -> None:
+    """A subscriber that is frozen with all else gets every record once, and none is dropped."""
+    program = ROOT / "tests" / "support" / "telemetry_consumer.py"
+    extension = write_executable(
+        tmp_path / "consumer", f'#!/bin/sh\nexec "{sys.executable}" "{program}" consumer\n'
+    )
+    out = tmp_path / "received"
+    subscription = {
+        "schemaVersion": "2022-12-13",
+        "types": ["platform", "function"],
+        "buffering": {"maxItems": 1000, "maxBytes": 262144, "timeoutMs": 25},
+    }
+    source = "def handler(event, context):\n    print('line', event)\n"
+    with LocalLambda(log_stream=io.BytesIO()) as local:
+        function = local.create_function(
+            "talker",
+            handler="app.handler",
+            code=write_code(tmp_path / "code", source),
+            extensions=[extension],
+            environment={
+                "OUT": str(out),
+                "BEHAVIOUR": "good",
+                "PROTOCOL": "HTTP",
+                "SUBSCRIPTION": json.dumps(subscription),
+                "API": "/2022-07-01/telemetry",
+            },
+            freeze=True,
+        )
+        for number in range(20):
+            assert function.invoke(number).function_error is None
+            time.sleep(0.03)  # in the frost: longer than the subscriber's batches wait
+    records = [json.loads(line) for line in out.read_bytes().splitlines()]
+    kinds = Counter(record["type"] for record in records)
+    assert [kinds[f"platform.{kind}"] for kind in ("start", "runtimeDone", "report")] == [20] * 3
+    assert kinds["platform.logsDropped"] == 0
+    lines = [record["record"].strip() for record in records if record["type"] == "function"]
+    assert lines == [f"line {number}" for number in range(20)]
 
 
 @pytest.mark.parametrize(

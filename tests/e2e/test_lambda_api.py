@@ -198,6 +198,42 @@ def test_a_runtime_of_its_own_comes_as_a_bootstrap(client: Any) -> None:
     assert invoke(client, "f") == "own"
 
 
+def test_a_function_on_managed_instances(client: Any) -> None:
+    """Its capacity provider says how many invocations an environment has at once; logs are JSON."""
+    source = """
+import os
+def handler(event, context):
+    names = "MAX_CONCURRENCY", "LOG_FORMAT", "INITIALIZATION_TYPE"
+    return [os.environ["AWS_LAMBDA_" + name] for name in names]
+"""
+    instances = {
+        "CapacityProviderArn": "arn:aws:lambda:us-east-1:123456789012:capacity-provider:p",
+        "PerExecutionEnvironmentMaxConcurrency": 2,
+    }
+    create(
+        client,
+        "f",
+        source,
+        Runtime=PYTHON,
+        MemorySize=2048,
+        CapacityProviderConfig={"LambdaManagedInstancesCapacityProviderConfig": instances},
+    )
+    assert invoke(client, "f") == ["2", "JSON", "lambda-managed-instances"]
+
+
+def test_levels_and_groups_of_logs_reach_the_function(client: Any) -> None:
+    """LoggingConfig sets format, level and group in the function's environment."""
+    source = """
+import os
+def handler(event, context):
+    names = "LOG_FORMAT", "LOG_LEVEL", "LOG_GROUP_NAME"
+    return [os.environ["AWS_LAMBDA_" + name] for name in names]
+"""
+    logging = {"LogFormat": "JSON", "ApplicationLogLevel": "WARN", "LogGroup": "mine"}
+    create(client, "f", source, Runtime=PYTHON, LoggingConfig=logging)
+    assert invoke(client, "f") == ["JSON", "WARN", "mine"]
+
+
 def test_a_damaged_archive_fails_the_function(client: Any) -> None:
     """An archive whose content is damaged: the state is Failed, and an invoke says so."""
     data = io.BytesIO()

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
+from rapid_mock.host import mounts
 from rapid_mock.host.mounts import Mounts, layer_of, name_opt, script
 from tests.support.command_line import write_executable
 
@@ -47,9 +50,14 @@ def test_only_hidden_paths_are_shown_again() -> None:
     assert " /tmp " not in text
 
 
-def test_launchers_that_name_opt(tmp_path: Path) -> None:
-    """Scripts that name /opt are found; programs, other scripts and what is missing are not."""
-    naming = write_executable(tmp_path / "a", "#!/bin/sh\nexec /opt/tool/run\n")
+def test_launchers_that_name_opt(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Scripts that name what is not in /opt are found; programs and other scripts are not."""
+    opt = tmp_path / "opt"
+    monkeypatch.setattr(mounts, "OPT", str(opt))
+    write_executable(opt / "tool" / "there", "")
+    naming = write_executable(tmp_path / "a", f"#!/bin/sh\nexec {opt}/tool/run\n")
     other = write_executable(tmp_path / "b", "#!/bin/sh\nexec ./run\n")
-    program = write_executable(tmp_path / "c", "\x7fELF /opt/tool/run\n")
-    assert name_opt([naming, other, program, tmp_path / "missing"]) == [naming]
+    program = write_executable(tmp_path / "c", f"\x7fELF {opt}/tool/run\n")
+    satisfied = write_executable(tmp_path / "d", f'#!/bin/sh\nexec "{opt}/tool/there"\n')
+    launchers = [naming, other, program, satisfied, tmp_path / "missing"]
+    assert name_opt(launchers) == [naming]

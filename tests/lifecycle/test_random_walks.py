@@ -26,6 +26,7 @@ from tests.support.lifecycle_ledger import RESTING
 from tests.support.lifecycle_lives import (
     CONCURRENT_STATES,
     LIVES,
+    RESTORED_STATES,
     RUNTIME_STATES,
     happenings,
     length,
@@ -80,9 +81,9 @@ class Walk(RuleBasedStateMachine):
 
     @invariant()
     def states_are_those_of_the_matrix(self) -> None:
-        is_serial = self.script.settings.mode.is_serial
-        allowed = RUNTIME_STATES if is_serial else CONCURRENT_STATES
-        assert self.script.runtime_state in allowed
+        mode = self.script.settings.mode
+        serial = RESTORED_STATES if mode.is_restored else RUNTIME_STATES
+        assert self.script.runtime_state in (serial if mode.is_serial else CONCURRENT_STATES)
 
     def teardown(self) -> None:
         """However a walk ends, the environment can be brought to rest, and then to its end."""

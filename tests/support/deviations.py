@@ -17,9 +17,9 @@ and the other facts may stand in bodies and headers. `early` lets the call end b
 outlasted in the recording. `sent` replaces the request's body, `shorten` takes bytes out of the
 middle of the bodies, `dropped` leaves the step out. `lines` are substitutions in the log's lines.
 `variables` changes the variables of a process (`-`: it has none of that name). `repeat` plays the
-processes' part of a failed init once more, `init_limit` shortens the init phase to so many seconds.
-`invoked` begins the scenario with an invocation that stays open; `polls` gives the answers of polls
-that were sent in the same moment the order of their request ids.
+processes' part of a failed init once more, `init_limit` shortens init and restore to so many
+seconds. `invoked` begins the scenario with an invocation that stays open; `polls` gives the answers
+of polls that were sent in the same moment the order of their request ids.
 """
 
 from __future__ import annotations

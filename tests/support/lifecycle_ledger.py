@@ -37,7 +37,7 @@ from rapid_mock.lifecycle.events import (
 from rapid_mock.lifecycle.modes import Mode
 from rapid_mock.lifecycle.state import Phase
 
-RESTING = (Phase.COLD, Phase.IDLE, Phase.GONE)
+RESTING = (Phase.COLD, Phase.SNAPSHOT, Phase.IDLE, Phase.GONE)
 
 
 class Ledger:

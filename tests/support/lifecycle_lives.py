@@ -21,7 +21,7 @@ from rapid_mock.lifecycle.events import (
     SpawnFailed,
     TelemetryFlushed,
 )
-from rapid_mock.lifecycle.modes import CLASSIC, Mode, managed_instances
+from rapid_mock.lifecycle.modes import CLASSIC, SNAP_START, Mode, managed_instances
 from tests.support.lifecycle_script import FAULTY, Script
 
 Life = Callable[[Script], Iterator[object]]
@@ -67,6 +67,14 @@ CONCURRENT_STATES = frozenset(
     }
 )
 """The same where a runtime works on several at once: of the oldest of them."""
+
+
+RESTORED_STATES = RUNTIME_STATES | {
+    (runtime, invocation)
+    for runtime in ("RESTORE_READY", "RESTORING", "RESTORE_ERROR")
+    for invocation in (None, "PENDING", "FAILED")
+}
+"""The same where an environment is restored from a snapshot."""
 
 
 def alone(script: Script) -> Iterator[object]:
@@ -310,6 +318,47 @@ def never_ready(script: Script) -> Iterator[object]:
     yield script.invoke("r4")
 
 
+def restored(script: Script) -> Iterator[object]:
+    """An invocation restores; the next one crashes; the third begins anew and fails to restore."""
+    yield script.init()
+    yield script.register("shipper", "INVOKE", "SHUTDOWN")
+    yield script.restore_next()
+    yield script.extension_next("shipper")
+    yield script.invoke("r1")
+    yield script.runtime_next()
+    yield script.respond("r1")
+    yield script.runtime_next()
+    yield script.extension_next("shipper")
+    yield script.invoke("r2")
+    yield script.exit("runtime", 1)
+    yield script.exit("shipper", 0)
+    yield script.invoke("r3")
+    yield script.register("shipper", "INVOKE", "SHUTDOWN")
+    yield script.restore_next()
+    yield script.extension_next("shipper")
+    yield script.report_restore_error()
+    yield script.exit("runtime", 65)
+    yield script.extension_next("shipper")
+    yield script.exit("shipper", 0)
+
+
+def slowly_restored(script: Script) -> Iterator[object]:
+    """Restored ahead of any work, first by a runtime without hooks, then never."""
+    yield script.init()
+    yield script.runtime_next()
+    yield script.restore()
+    yield script.invoke("r1")
+    yield script.begin_response("r1")
+    yield script.exit("runtime", 1)
+    yield script.init()
+    poll = script.restore_next()
+    yield poll
+    yield script.vanish(poll)
+    yield script.restore()
+    yield script.advance(10.0)
+    yield script.exit("runtime", signal="killed")
+
+
 LIVES: dict[str, tuple[tuple[str, ...], Life]] = {
     "alone": ((), alone),
     "accompanied": (("shipper",), accompanied),
@@ -320,12 +369,16 @@ LIVES: dict[str, tuple[tuple[str, ...], Life]] = {
     "crashed": (("shipper",), crashed),
     "vanishing": (("shipper",), vanishing),
     "listening": (("shipper",), listening),
+    "restored": (("shipper",), restored),
+    "slowly restored": ((), slowly_restored),
     "overlapping": (("shipper",), overlapping),
     "overdue": ((), overdue),
     "breaking": (("shipper",), breaking),
     "never ready": (("shipper",), never_ready),
 }
 MODES: dict[str, Mode] = {
+    "restored": SNAP_START,
+    "slowly restored": SNAP_START,
     "overlapping": managed_instances(2),
     "overdue": managed_instances(2),
     "breaking": managed_instances(2),
@@ -367,6 +420,7 @@ def happenings(script: Script) -> dict[str, Happening]:
 def _service_happenings() -> dict[str, Happening]:
     return {
         "init requested": Script.init,
+        "restore requested": Script.restore,
         "invoke": lambda s: s.invoke(f"r{len(s.events) + 10}"),
         "shutdown": Script.shut_down,
         "memory": lambda s: s.sample_memory(64),
@@ -416,6 +470,8 @@ def _runtime_happenings(script: Script) -> dict[str, Happening]:
     found: dict[str, Happening] = {
         "next": Script.runtime_next,
         "init error": Script.report_init_error,
+        "restore next": Script.restore_next,
+        "restore error": Script.report_restore_error,
     }
     for request_id in sorted({"r1", *script.ledger.unfinished}):
         head = partial(Script.begin_response, request_id=request_id)

@@ -46,11 +46,14 @@ from rapid_mock.lifecycle.events import (
     MemorySampled,
     Now,
     ProcessExited,
+    RestoreRequested,
     RuntimeErrorReported,
     RuntimeInitFailed,
     RuntimeNext,
     RuntimeResponseBegun,
     RuntimeResponseEnded,
+    RuntimeRestoreFailed,
+    RuntimeRestoreNext,
     ShutdownRequested,
     SpawnFailed,
     TelemetrySubscribed,
@@ -255,6 +258,9 @@ class Script:
     def init(self) -> list[Effect]:
         return self.tell(InitRequested())
 
+    def restore(self) -> list[Effect]:
+        return self.tell(RestoreRequested())
+
     def invoke(self, request_id: str = "r1") -> list[Effect]:
         return self.tell(InvokeArrived(invocation(request_id)))
 
@@ -338,6 +344,14 @@ class Script:
 
     def report_init_error(self, payload: object = b"no module") -> Call:
         return self.call(RuntimeInitFailed(self.exchange(), "Runtime.ImportModuleError", payload))
+
+    def restore_next(self) -> Call:
+        return self.call(RuntimeRestoreNext(self.exchange()))
+
+    def report_restore_error(self, payload: object = b"no network") -> Call:
+        return self.call(
+            RuntimeRestoreFailed(self.exchange(), "Runtime.AfterRestoreError", payload)
+        )
 
     # --- The Extensions API -----------------------------------------------------------------
 

@@ -81,7 +81,7 @@ class Scenario:
     rie_args: list[str]
     steps: list[Step]
     init_limit: float | None = None
-    """Seconds after which the init phase ends, if not 10."""
+    """Seconds after which the init phase, or the restore, ends, if not 10."""
 
     @property
     def is_eager(self) -> bool:

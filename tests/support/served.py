@@ -35,11 +35,11 @@ OPTIONS = ("AWS_LAMBDA_FUNCTION_TIMEOUT", "AWS_LAMBDA_FUNCTION_HANDLER", "_HANDL
 IMPATIENT = """
 import sys
 from lambda_runtime import contract
-contract.INIT_TIMEOUT_SECONDS = float(sys.argv.pop(1))
+contract.INIT_TIMEOUT_SECONDS = contract.RESTORE_TIMEOUT_SECONDS = float(sys.argv.pop(1))
 from rapid_mock.cli import main
 sys.exit(main())
 """
-"""`rapid-mock` with a shorter init phase, so that a test need not wait for 10 s."""
+"""`rapid-mock` with a shorter init phase and restore, so that a test need not wait for 10 s."""
 RIE_TIMEOUT, RIE_MEMORY = "300", "3008"
 """What RIE assumes when it is told nothing."""
 
@@ -122,6 +122,7 @@ def _arguments(scenario: Scenario, stage: Stage, directory: Path, credentials: b
     options = ["--code", str(directory), "--memory", RIE_MEMORY]
     options += ["--timeout", env.get("AWS_LAMBDA_FUNCTION_TIMEOUT", RIE_TIMEOUT)]
     options += ["--pass-credentials"] if credentials else []
+    options += ["--snapstart"] if "--enable-init-caching" in scenario.rie_args else []
     if "AWS_LAMBDA_MAX_CONCURRENCY" in env:
         options += ["--max-concurrency", env["AWS_LAMBDA_MAX_CONCURRENCY"]]
     for name in scenario.external:
