@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -21,6 +22,7 @@ import pytest
 from tests.support.command_line import Serving
 from tests.support.lambda_api import ROLE, zip_of
 from tests.support.peers import CACHE, require_network
+from tests.support.processes import eventually, is_running
 
 PYTHON = f"python3.{sys.version_info[1]}"
 ONE = "def handler(event, context):\n    return [1, event, context.function_version]\n"
@@ -174,3 +176,25 @@ def test_a_project_with_the_aws_cli(
     assert [version["Version"] for version in versions] == ["$LATEST", "1"]
     aws("delete-function", *orders)
     assert aws("list-functions")["Functions"] == []
+
+
+def test_kill_9_of_the_service_leaves_no_process(client: Any, serving: Serving) -> None:
+    """Environments of functions made through the API, provisioned ones too, end with it."""
+    source = "import os\ndef handler(event, context):\n    return os.getpid()\n"
+    client.create_function(
+        FunctionName="f",
+        Runtime=PYTHON,
+        Role=ROLE,
+        Handler="app.handler",
+        Code={"ZipFile": zip_of(source)},
+        Publish=True,
+    )
+    client.get_waiter("function_active_v2").wait(FunctionName="f")
+    client.get_waiter("published_version_active").wait(FunctionName="f", Qualifier="1")
+    client.put_provisioned_concurrency_config(
+        FunctionName="f", Qualifier="1", ProvisionedConcurrentExecutions=1
+    )
+    pids = [call(client, "f", {}), call(client, "f:1", {})]
+    os.kill(serving.pid, signal.SIGKILL)
+    for pid in pids:
+        eventually(lambda pid=pid: not is_running(pid), f"the end of process {pid}")  # type: ignore[misc]
