@@ -114,11 +114,18 @@ def find_extensions(paths: Iterable[str | Path]) -> list[Path]:
 
 
 def image_extensions(opt: Path = Path("/opt")) -> list[Path]:
-    """Where an image has its extensions; nowhere with the file that turns them off (RIE)."""
+    """Where an image has its extensions, if it has any."""
     directory = opt / "extensions"
-    if (opt / "disable-extensions-jwigqn8j").exists() or not directory.is_dir():
-        return []
-    return [directory]
+    return [directory] if directory.is_dir() else []
+
+
+def are_extensions_off(roots: Iterable[Path]) -> bool:
+    """Whether one of the directories that make /opt has the file that turns extensions off (RIE).
+
+    There is no Extensions API then, and no telemetry.
+    """
+    name = os.path.basename(contract.DISABLE_EXTENSIONS_FILE)  # noqa: PTH119  a name, not a place
+    return any((root / name).exists() for root in roots)
 
 
 def _executables(path: Path) -> list[Path]:
