@@ -162,7 +162,7 @@ def test_exit_gives_up() -> None:
     with delivering(broken, on_failure="exit", give_up=give_up) as delivery:
         delivery.add(lines("1"), 1)
         eventually(lambda: reasons == ["500"], "giving up")
-        assert repr(delivery.counters) == "received 1, delivered 0, retried 0, dropped 0"
+        assert repr(delivery.counters) == "received 1, delivered 0, retried 0, dropped 1"
         gate.set()
 
 
