@@ -129,7 +129,8 @@ class Delivery:
         """
         until = time.monotonic() + timeout
         self.end(timeout)
-        self._thread.join(self._without_burial(timeout) + GRACE_SECONDS)
+        if self._thread is not threading.current_thread():  # which gives up and ends all of them
+            self._thread.join(self._without_burial(timeout) + GRACE_SECONDS)
         with self._changed:
             stuck, self._at_work = self._at_work, []
             left, self._records = self._records, []

@@ -184,6 +184,8 @@ class Serving:
             with self._client.another() as other:
                 self._give_up(other.exit_error, error)
         finally:
+            if self._intake is not None:
+                self._intake.abandon()
             sys.stdout.flush()
             os._exit(EXIT_FAILED)
 
