@@ -122,8 +122,8 @@ class FunctionDefinition:
 
         A wrapper (AWS_LAMBDA_EXEC_WRAPPER) is started like the runtime itself.
         """
-        named = [Path(self.runtime.cwd, word) for word in self.runtime.argv[:1] if "/" in word]
-        return [*self.extensions, *named]
+        words = [*self.runtime.argv[:1], self.environment.get(contract.ENV_EXEC_WRAPPER, "")]
+        return [*self.extensions, *(Path(self.runtime.cwd, word) for word in words if "/" in word)]
 
     def _host_variables(self) -> dict[str, str]:
         variables = with_interpreter_first(os.environ, sys.executable)

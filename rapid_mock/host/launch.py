@@ -18,6 +18,7 @@ from rapid_mock.errors import SetupError
 
 PROBE_SECONDS = 10.0
 _PACKAGE = Path(contract.__file__).parent
+_SHELL = "/bin/sh"
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +83,8 @@ def runtime_launch(
 
     It starts in the code directory, which `-m` puts first on `sys.path`. A `wrapper` is given the
     runtime's command line, as managed runtimes do with AWS_LAMBDA_EXEC_WRAPPER ("Modifying the
-    runtime environment"). Raises SetupError when `command` is empty.
+    runtime environment"), by a shell, whose status is 127 when it is not there. Raises SetupError
+    when `command` is empty.
     """
     if command is not None:
         if not command:
@@ -93,7 +95,8 @@ def runtime_launch(
         own = env.get("PYTHONPATH")
         env = {**env, "PYTHONPATH": needed if not own else f"{needed}{os.pathsep}{own}"}
     argv = (python, "-m", _PACKAGE.name, handler)
-    return Launch((wrapper, *argv) if wrapper else argv, code_directory, env)
+    wrapping = (_SHELL, "-c", 'exec "$0" "$@"', wrapper) if wrapper else ()
+    return Launch((*wrapping, *argv), code_directory, env)
 
 
 def find_extensions(paths: Iterable[str | Path]) -> list[Path]:

@@ -199,7 +199,9 @@ class LambdaService:
     ) -> None:
         """Invoke a function; `on_answer` gets the answer or a ServiceError, at once or later."""
         try:
-            fleet, pool, arn = self._functions.resolve(request.function_name, request.qualifier)
+            fleet, pool, arn = self._functions.resolve(
+                request.function_name, request.qualifier, request.tenant_id
+            )
             if request.invocation_type != contract.INVOCATION_REQUEST_RESPONSE:
                 on_answer(self._accept(request))
                 return
