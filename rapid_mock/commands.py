@@ -22,6 +22,7 @@ from rapid_mock.host.attach import variables_to_set
 from rapid_mock.host.descriptors import raise_descriptor_limit
 from rapid_mock.host.isolation import host_credentials
 from rapid_mock.host.launch import Launch, image_extensions
+from rapid_mock.host.mounts import OPT
 from rapid_mock.host.reload import Reload, watched_changes
 from rapid_mock.host.service import LambdaService
 from rapid_mock.project import URL_MODES, make_functions
@@ -212,6 +213,7 @@ def _options(
         freeze=arguments.command == "start" and arguments.freeze,
         on_attach=on_attach,
         runtime_api_port=arguments.port + 1 if on_attach and arguments.port else 0,
+        opt=Path(OPT) if arguments.as_image else None,
     )
 
 

@@ -10,6 +10,7 @@ from rapid_mock.host.control import FunctionOperations
 from rapid_mock.host.event_invoke import EventInvokeOperations
 from rapid_mock.host.function_urls import FunctionUrls
 from rapid_mock.host.layers import LayerOperations
+from rapid_mock.host.policies import PolicyOperations
 from rapid_mock.http.control_api import Operation
 
 _FUNCTIONS = "/2015-03-31/functions"
@@ -73,6 +74,17 @@ def event_invoke_operations(of: EventInvokeOperations) -> list[Operation]:
         Operation("GetFunctionEventInvokeConfig", "GET", config, 200, of.get_config),
         Operation("DeleteFunctionEventInvokeConfig", "DELETE", config, 204, of.delete_config),
         Operation("ListFunctionEventInvokeConfigs", "GET", f"{config}/list", 200, of.list_configs),
+    ]
+
+
+def policy_operations(of: PolicyOperations) -> list[Operation]:
+    """Who may invoke a function."""
+    policy = f"{_FUNCTION}/policy"
+    statement = f"{policy}/{{statement_id}}"
+    return [
+        Operation("AddPermission", "POST", policy, 201, of.add_permission),
+        Operation("GetPolicy", "GET", policy, 200, of.get_policy),
+        Operation("RemovePermission", "DELETE", statement, 204, of.remove_permission),
     ]
 
 

@@ -28,8 +28,10 @@ from rapid_mock.host.operations import (
     event_invoke_operations,
     function_operations,
     layer_operations,
+    policy_operations,
     url_operations,
 )
+from rapid_mock.host.policies import PolicyOperations
 from rapid_mock.host.throttle import ThrottledTaker
 from rapid_mock.host.watchdog import Watchdog
 from rapid_mock.http.control_api import Download, add_control_api
@@ -42,6 +44,7 @@ from rapid_mock.service.calls import Body, Call
 from rapid_mock.service.event_invoke import EventInvokeConfigs
 from rapid_mock.service.function_urls import AUTH_NONE
 from rapid_mock.service.names import LATEST, LOCAL_PLACE
+from rapid_mock.service.policies import Policies
 from rapid_mock.service.requests import ChunkTaker, InvokeAnswer, InvokeRequest, OnAnswer
 from rapid_mock.trace import Trace
 
@@ -85,6 +88,7 @@ class LambdaService:
             on_deployed=self._warn_of_opt,
         )
         self._event_configs = EventInvokeConfigs()
+        self._policies = Policies()
         self._destinations = Destinations(self.invoke, console)
         self._events = EventDelivery(
             self.invoke,
@@ -101,6 +105,7 @@ class LambdaService:
             *concurrency_operations(ConcurrencyOperations(self._functions)),
             *layer_operations(LayerOperations(self._functions, self._downloads)),
             *url_operations(self._urls),
+            *policy_operations(PolicyOperations(self._functions, self._policies)),
             *event_invoke_operations(
                 EventInvokeOperations(self._functions, self._event_configs, self._wall)
             ),
@@ -194,7 +199,9 @@ class LambdaService:
     ) -> None:
         """Invoke a function; `on_answer` gets the answer or a ServiceError, at once or later."""
         try:
-            fleet, pool, arn = self._functions.resolve(request.function_name, request.qualifier)
+            fleet, pool, arn = self._functions.resolve(
+                request.function_name, request.qualifier, request.tenant_id
+            )
             if request.invocation_type != contract.INVOCATION_REQUEST_RESPONSE:
                 on_answer(self._accept(request))
                 return
@@ -246,6 +253,7 @@ class LambdaService:
     def _forget(self, name: str) -> None:
         self._urls.forget(name)
         self._event_configs.forget(name)
+        self._policies.forget(name)
 
     def _opener(self, request: InvokeRequest) -> Callable[[str], ChunkTaker] | None:
         open_stream = request.open_stream
