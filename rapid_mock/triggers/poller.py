@@ -26,8 +26,8 @@ class Calls(Protocol):
     """Calls of AWS by boto3, each in one of a few threads; both kinds return boto3's answer.
 
     `service` and `operation` are boto3's (`"sqs"`, `"receive_message"`), `arguments` the
-    operation's. Nothing is retried. Both raise botocore's ClientError for a refusal and
-    BotoCoreError where the service cannot be reached.
+    operation's. Nothing is retried. Both raise CallFailed for a refusal, and where the service
+    cannot be reached.
     """
 
     async def call(self, service: str, operation: str, /, **arguments: Any) -> dict[str, Any]:
