@@ -33,7 +33,6 @@ class ServiceError(RapidMockError):
     type_name = "ServiceException"
     fault = "Service"
     message_member = "Message"
-    retry_after: int | None = None
 
     def members(self) -> dict[str, str | None]:
         """The JSON members of the error body, in AWS's order."""
@@ -139,7 +138,6 @@ class TooManyRequests(RequestError):
 
     status = 429
     type_name = "TooManyRequestsException"
-    retry_after = 1
 
     def __init__(self, message: str, reason: str) -> None:
         super().__init__(message)
@@ -190,10 +188,16 @@ class MissingAuthentication(AccessDenied):
 
 
 class EntityTooLarge(RequestError):
-    """Raised when a request, or the code in it, is too large to be uploaded (413)."""
+    """Raised when a request, or the code in it, is too large to be uploaded (413).
+
+    Its body has no Type.
+    """
 
     status = 413
     type_name = "RequestEntityTooLargeException"
+
+    def members(self) -> dict[str, str | None]:
+        return {"Message": str(self)}
 
 
 class ProvisionedConcurrencyConfigNotFound(RequestError):

@@ -11,7 +11,23 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.peers import require_network
+from tests.support.sam_tools import SamTools, fetch_sam_tools
+
 CHILDREN = Path(f"/proc/self/task/{os.getpid()}/children")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if "sam_tools" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.network)
+
+
+@pytest.fixture(scope="session")
+def sam_tools() -> SamTools:
+    """cfn-lint and the SAM translator; failing to install them is an error, not a skip."""
+    require_network()
+    return fetch_sam_tools()
 
 
 @pytest.fixture(autouse=True)

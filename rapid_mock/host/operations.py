@@ -10,6 +10,7 @@ from rapid_mock.host.control import FunctionOperations
 from rapid_mock.host.event_invoke import EventInvokeOperations
 from rapid_mock.host.function_urls import FunctionUrls
 from rapid_mock.host.layers import LayerOperations
+from rapid_mock.host.policies import PolicyOperations
 from rapid_mock.http.control_api import Operation
 from rapid_mock.triggers.mappings import MappingOperations
 
@@ -89,6 +90,17 @@ def mapping_operations(of: MappingOperations) -> list[Operation]:
         Operation("GetEventSourceMapping", "GET", mapping, 200, of.get),
         Operation("UpdateEventSourceMapping", "PUT", mapping, 202, of.update),
         Operation("DeleteEventSourceMapping", "DELETE", mapping, 202, of.delete),
+    ]
+
+
+def policy_operations(of: PolicyOperations) -> list[Operation]:
+    """Who may invoke a function."""
+    policy = f"{_FUNCTION}/policy"
+    statement = f"{policy}/{{statement_id}}"
+    return [
+        Operation("AddPermission", "POST", policy, 201, of.add_permission),
+        Operation("GetPolicy", "GET", policy, 200, of.get_policy),
+        Operation("RemovePermission", "DELETE", statement, 204, of.remove_permission),
     ]
 
 

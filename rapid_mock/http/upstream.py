@@ -6,6 +6,7 @@ The far side of `connection.py`: llhttp again, connections that are kept, no bod
 from __future__ import annotations
 
 import asyncio
+import os
 import ssl
 from collections.abc import Callable
 from typing import Protocol, cast
@@ -91,8 +92,8 @@ class Upstream:
                 _, line = await loop.create_connection(
                     lambda: _Line(self._free, self._lost), self._host, self._port, ssl=self._tls
                 )
-        except OSError as error:  # TimeoutError is one
-            passage.fail(f"{self.url} does not answer: {error.strerror or 'it took too long'}")
+        except OSError as error:
+            passage.fail(f"{self.url} does not answer: {_words(error)}")
             return
         self._open.add(line)
         line.begin(passage)
@@ -301,6 +302,14 @@ class _Line(asyncio.Protocol):
             passage.detach()
             passage.fail(why)
             self.abort()
+
+
+def _words(error: OSError) -> str:
+    """The system's own: asyncio puts others in their place."""
+    if isinstance(error, TimeoutError):
+        return "it took too long"
+    number = error.errno or 0
+    return os.strerror(number) if number > 0 else str(error)
 
 
 _NOT_HANDED_ON = ONE_HOP | {"content-length", "date"}

@@ -30,17 +30,21 @@ from rapid_mock.service.queue_orders import (
 from rapid_mock.service.queue_poller import QueuePoller
 from rapid_mock.triggers.poller import Calls, Poller, Surroundings
 
-WAIT_SECONDS = 2
-"""How long a receive waits for messages; AWS waits up to 20 s, which would be a long goodbye."""
+LOCAL_WAIT, AWS_WAIT = 1, 2
+"""How many seconds a receive waits; Lambda waits up to 20, which would be a long goodbye."""
 ATTEMPTS = 3
 MOST_IN_BATCH = 10
 _NO_QUEUE = ("AWS.SimpleQueueService.NonExistentQueue", "QueueDoesNotExist")
 
 
 class QueueSource:
-    """The queues of SQS; `keeps_order` is whether FIFO queues come back in order after failures."""
+    """The queues of SQS; `wait` is how many seconds a receive waits for messages.
 
-    def __init__(self, *, keeps_order: bool) -> None:
+    `keeps_order` is whether a FIFO queue's messages come back in order after failures.
+    """
+
+    def __init__(self, *, wait: int, keeps_order: bool) -> None:
+        self._wait = wait
         self._keeps_order = keeps_order
 
     async def check(self, mapping: EventSourceMapping, surroundings: Surroundings) -> None:
@@ -57,7 +61,7 @@ class QueueSource:
         check_visibility(queue.visibility_timeout, surroundings.function_timeout)
 
     def open(self, mapping: EventSourceMapping, surroundings: Surroundings) -> Poller:
-        return _QueueFeed(mapping, surroundings)
+        return _QueueFeed(mapping, surroundings, self._wait)
 
 
 class _Queue(NamedTuple):
@@ -88,8 +92,9 @@ def _refusal(failure: CallFailed) -> str:
 class _QueueFeed:
     """The poller of one queue's mapping."""
 
-    def __init__(self, mapping: EventSourceMapping, surroundings: Surroundings) -> None:
+    def __init__(self, mapping: EventSourceMapping, surroundings: Surroundings, wait: int) -> None:
         self._mapping = mapping
+        self._wait = wait
         self._given = surroundings
         self._calls = surroundings.calls
         self._queue: _Queue
@@ -163,7 +168,7 @@ class _QueueFeed:
                 "receive_message",
                 QueueUrl=self._queue.url,
                 MaxNumberOfMessages=order.most,
-                WaitTimeSeconds=WAIT_SECONDS,
+                WaitTimeSeconds=self._wait,
                 MessageSystemAttributeNames=["All"],
                 MessageAttributeNames=["All"],
                 **hidden,

@@ -22,7 +22,9 @@ from rapid_mock.tracing import new_trace_header
 from rapid_mock.triggers.aws import Aws, AwsPlace
 from rapid_mock.triggers.mappings import MappingOperations
 from rapid_mock.triggers.poller import Source, Surroundings
-from rapid_mock.triggers.queue_source import QueueSource
+from rapid_mock.triggers.queue_source import AWS_WAIT, LOCAL_WAIT, QueueSource
+
+STOP_SECONDS = 4.0
 
 
 class Triggers:
@@ -72,6 +74,16 @@ class Triggers:
         """Whether all of AWS is served at our own URL."""
         return self._gateway is not None
 
+    async def stop(self) -> None:
+        """Stop every poller: batches at the functions are finished, unless that takes too long."""
+        try:
+            async with asyncio.timeout(STOP_SECONDS):
+                await self.mappings.stop()
+        except TimeoutError:
+            self._console.explain(
+                "batches were still at their functions: their messages become visible again"
+            )
+
     async def close(self, watchdog: Watchdog) -> None:
         """After the pollers have stopped: end the gateway and the embedded AWS."""
         if self._gateway is not None:
@@ -113,7 +125,8 @@ class Triggers:
 
 def _sources(aws: Aws) -> dict[SourceKind, Source]:
     """A further kind of source is added here."""
-    return {SourceKind.SQS: QueueSource(keeps_order=not aws.is_embedded)}
+    wait = AWS_WAIT if aws.url is None and not aws.is_embedded else LOCAL_WAIT
+    return {SourceKind.SQS: QueueSource(wait=wait, keeps_order=not aws.is_embedded)}
 
 
 def _outcome(answer: InvokeAnswer | ServiceError) -> Outcome:

@@ -8,7 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from rapid_mock.errors import InvalidParameterValue
 from rapid_mock.service.concurrency import Account, ScalingRate, Share
+from rapid_mock.service.functions import Function, Registry
+from rapid_mock.service.names import Place
 from rapid_mock.service.placement import Placement
 from rapid_mock.service.pools import (
     Assign,
@@ -20,6 +23,8 @@ from rapid_mock.service.pools import (
     Retire,
     Throttle,
 )
+from rapid_mock.service.provisioned import check_provision, check_reserve
+from rapid_mock.service.versions import Code, Stamp
 
 ACCOUNT = "ConcurrentInvocationLimitExceeded"
 RESERVED = "ReservedFunctionConcurrentInvocationLimitExceeded"
@@ -155,6 +160,39 @@ def test_a_lost_provisioned_environment_is_replaced() -> None:
     placement, pool, _ = provisioned(1)
     assert placement.gone(1) == [Prepare(2, pool, is_provisioned=True)]
     assert placement.gone(2) == []
+
+
+def function_with_version_1() -> Function:
+    made = Registry(Place("us-east-1", "123456789012")).create(
+        "f", {}, Code("", 1, ""), Stamp("r", "m")
+    )
+    made.versions["1"] = made.latest
+    return made
+
+
+def test_what_is_promised_to_all_functions_together_is_limited() -> None:
+    """Of 1,000, what others have provisioned or reserved can be promised to nobody else."""
+    account = Account()
+    mine, provisioned, reserved = Share(account), Share(account), Share(account)
+    provisioned.provision(500)
+    reserved.reserve(100)
+    function = function_with_version_1()
+
+    def check(count: int) -> None:
+        check_provision(function, "1", count, configs={}, share=mine, account=account)
+
+    check(300)
+    check_reserve(mine, account, 300)
+    with pytest.raises(InvalidParameterValue, match=r"below its minimum value of \[100\]"):
+        check(301)
+    with pytest.raises(InvalidParameterValue, match=r"unreserved concurrency \[400\]"):
+        check(401)
+    with pytest.raises(InvalidParameterValue, match=r"below its minimum value of \[100\]"):
+        check_reserve(mine, account, 301)
+    check_reserve(provisioned, account, 800)
+    provisioned.reserve(500)
+    check(300)
+    assert (account.free, account.provisioned) == (400, 0)
 
 
 # --- Ends of environments -------------------------------------------------------------------
