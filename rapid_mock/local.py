@@ -63,26 +63,30 @@ class Function:
         event: object = None,
         *,
         client_context: Mapping[str, object] | None = None,
+        cognito_identity: Mapping[str, str] | None = None,
         tenant_id: str | None = None,
         qualifier: str | None = None,
     ) -> InvocationResult:
         """Invoke and wait for the REPORT; `event` is any JSON value, or bytes sent as they are.
 
-        Raises ServiceError (TooManyRequests, ResourceNotFound ...) when the service refuses.
+        `cognito_identity` is that of an app's user, as the runtime is told of it:
+        `{"cognitoIdentityId": ..., "cognitoIdentityPoolId": ...}` (AWS takes it from the caller's
+        credentials). Raises ServiceError (TooManyRequests, ResourceNotFound ...) when the service
+        refuses.
         """
         payload = (
             event
             if isinstance(event, bytes)
             else json.dumps({} if event is None else event).encode()
         )
-        context = None if client_context is None else json.dumps(client_context)
         request = InvokeRequest(
             str(uuid.uuid4()),
             self.name,
             payload,
             qualifier=qualifier,
             trace_id=new_trace_header(),
-            client_context=context,
+            client_context=_json(client_context),
+            cognito_identity=_json(cognito_identity),
             tenant_id=tenant_id,
             wait_for_report=True,
         )
@@ -347,6 +351,10 @@ class LocalLambda:
         self._thread.join()
         self._loop.close()
         self._service = None
+
+
+def _json(value: Mapping[str, object] | None) -> str | None:
+    return None if value is None else json.dumps(value)
 
 
 def _variables(launches: Future[Launch]) -> dict[str, str]:

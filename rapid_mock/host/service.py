@@ -251,6 +251,7 @@ class LambdaService:
             content_type=request.content_type,
             trace_id=request.trace_id,
             client_context=request.client_context,
+            cognito_identity=request.cognito_identity,
             tenant_id=request.tenant_id,
         )
         pending = Pending(

@@ -36,6 +36,7 @@ MOST_WITHOUT_WINDOW = 10
 LEAST_RECORD_AGE = 60
 
 _POLL_INTERVALS = {SourceKind.KINESIS: 1.0, SourceKind.DYNAMODB: 0.25}
+_MOST_READ = {SourceKind.KINESIS: 10_000, SourceKind.DYNAMODB: 1000}
 _ARN = (
     r"arn:(aws[a-zA-Z0-9-]*):([a-zA-Z0-9\-])+:"
     r"((eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\d{1})?:(\d{12})?:(.*)"
@@ -160,6 +161,7 @@ def stream_settings(members: Mapping[str, Any], kind: SourceKind) -> StreamSetti
     return StreamSettings(
         _batching(members),
         poll_interval=_POLL_INTERVALS[kind],
+        most_read=_MOST_READ[kind],
         lanes=members["ParallelizationFactor"],
         maximum_retries=members["MaximumRetryAttempts"],
         maximum_age=members["MaximumRecordAgeInSeconds"],

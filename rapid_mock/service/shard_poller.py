@@ -269,9 +269,10 @@ class ShardPoller:
         return not self._is_reading and not self._is_closed and self._room() > 0
 
     def _room(self) -> int:
-        """How many more records fill every lane's next batch."""
+        """How many more records fill every lane's next batch, as far as one read brings them."""
         queued = sum(len(lane.queue) for lane in self._lanes)
-        return self._settings.batching.size * self._settings.lanes - queued
+        most = self._settings.batching.size * self._settings.lanes - queued
+        return min(most, self._settings.most_read)
 
     def _end(self) -> list[Order]:
         if self._stopping:
