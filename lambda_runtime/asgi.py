@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from os import environ
 
-from lambda_runtime import contract
 from lambda_runtime.hooks import after_response, on_init, on_shutdown
 from lambda_runtime.http_events import decoded_path, http_request, joined_headers, raw_path
 from lambda_runtime.http_exchange import BODY, START, Exchange
@@ -28,6 +27,7 @@ if TYPE_CHECKING:
 
     AsgiHandler = Callable[[Any, LambdaContext], Coroutine[Any, Any, object]]
 
+ENV_INVOKE_MODE = "LAMBDA_RUNTIME_INVOKE_MODE"
 RESPONSE_STREAM = "RESPONSE_STREAM"
 
 
@@ -51,7 +51,7 @@ def asgi(
     Raises NotAnHttpEvent from the handler for other events.
     """
     if stream is None:
-        stream = environ.get(contract.ENV_INVOKE_MODE, "").upper() == RESPONSE_STREAM
+        stream = environ.get(ENV_INVOKE_MODE, "").upper() == RESPONSE_STREAM
     front = _FrontEnd(app, Lifespan(app) if lifespan else None, root_path.rstrip("/"))
     on_init(front.start)
 

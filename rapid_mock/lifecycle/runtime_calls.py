@@ -52,6 +52,9 @@ def runtime_next(state: State, event: happened.RuntimeNext) -> None:
             return
         if before is RESPONDED:
             _runtime_is_done(state, running)
+    if mode.most_polls is not None and len(state.polls) >= mode.most_polls:
+        refuse(state, event.exchange, 500, contract.ERROR_INTERNAL, "Internal Server Error")
+        return
     state.polls.append(event)
 
 
