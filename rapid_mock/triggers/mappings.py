@@ -13,19 +13,20 @@ from typing import Any
 from rapid_mock.errors import InvalidParameterValue
 from rapid_mock.service.calls import Body, Call
 from rapid_mock.service.event_source import SourceKind
-from rapid_mock.service.mappings import SETTLED, EventSourceMapping, EventSourceMappings
+from rapid_mock.service.mappings import DELETING, SETTLED, EventSourceMapping, EventSourceMappings
 from rapid_mock.service.paging import page_of
+from rapid_mock.triggers.checkpoints import Checkpoints, CheckpointStore
 from rapid_mock.triggers.poller import Poller, Source, Surroundings
 
 MOST_LISTED = 100
-Surround = Callable[[EventSourceMapping, dict[str, str]], Surroundings]
+Surround = Callable[[EventSourceMapping, Checkpoints], Surroundings]
 
 
 class MappingOperations:
     """Each public method is an operation, or an end: the call in, the answer's members out.
 
     `sources` by kind: an unlisted kind is refused. `surround` gives the surroundings of a mapping's
-    poller, with the checkpoints of its shards.
+    poller, with its checkpoints.
     """
 
     def __init__(
@@ -33,14 +34,15 @@ class MappingOperations:
         mappings: EventSourceMappings,
         sources: Mapping[SourceKind, Source],
         surround: Surround,
+        checkpoints: CheckpointStore,
         wall: Callable[[], float],
     ) -> None:
         self._mappings = mappings
         self._sources = sources
         self._surround = surround
+        self._checkpoints = checkpoints
         self._wall = wall
         self._pollers: dict[str, Poller] = {}
-        self._checkpoints: dict[str, dict[str, str]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._is_closed = False
 
@@ -48,10 +50,10 @@ class MappingOperations:
 
     async def create(self, call: Call) -> Body:
         mapping = self._mappings.prepare(call.body, str(uuid.uuid4()), self._wall())
-        await self._source(mapping).check(mapping, self._surround(mapping, {}))
+        await self._source(mapping).check(mapping, self._surround(mapping, self._passed(mapping)))
         again = self._mappings.prepare(call.body, mapping.mapping_id, mapping.modified)
         self._mappings.add(again)
-        self._follow(again)
+        self._follow(again, again)
         return self._described(again)
 
     def get(self, call: Call) -> Body:
@@ -68,13 +70,15 @@ class MappingOperations:
         return {"EventSourceMappings": [*page], **following}
 
     def update(self, call: Call) -> Body:
+        before = self._mappings.get(call.params["uuid"])
         mapping = self._mappings.update(call.params["uuid"], call.body, self._wall())
-        self._follow(mapping)
+        self._follow(mapping, before)
         return self._described(mapping)
 
     def delete(self, call: Call) -> Body:
+        before = self._mappings.get(call.params["uuid"])
         mapping = self._mappings.delete(call.params["uuid"], self._wall())
-        self._follow(mapping)
+        self._follow(mapping, before)
         return self._described(mapping)
 
     # --- Ends -------------------------------------------------------------------------------
@@ -88,7 +92,8 @@ class MappingOperations:
         for mapping in self._mappings.listed(function_name=name):
             if mapping.is_enabled and mapping.state in SETTLED:
                 request = {"Enabled": False}
-                self._follow(self._mappings.update(mapping.mapping_id, request, self._wall()))
+                disabling = self._mappings.update(mapping.mapping_id, request, self._wall())
+                self._follow(disabling, mapping)
 
     async def settled(self) -> None:
         """Wait until every poller has followed the changes of its mapping."""
@@ -121,22 +126,28 @@ class MappingOperations:
     def _described(self, mapping: EventSourceMapping) -> dict[str, Any]:
         return mapping.described(self._mappings.arn(mapping.mapping_id))
 
-    def _follow(self, mapping: EventSourceMapping) -> None:
-        self._start(self._replace_poller(mapping.mapping_id))
+    def _passed(self, mapping: EventSourceMapping) -> Checkpoints:
+        return self._checkpoints.of(mapping.source_arn, mapping.function_arn)
 
-    async def _replace_poller(self, mapping_id: str) -> None:
-        """End a mapping's poller, settle the mapping, and poll as it says now."""
+    def _follow(self, mapping: EventSourceMapping, before: EventSourceMapping) -> None:
+        self._start(self._replace_poller(mapping.mapping_id, before))
+
+    async def _replace_poller(self, mapping_id: str, before: EventSourceMapping) -> None:
+        """End a mapping's poller, and poll as it says now; it is settled when that is done."""
         poller = self._pollers.pop(mapping_id, None)
         if poller is not None:
             await poller.stop()
-        mapping = self._mappings.settle(mapping_id)
-        if mapping is None:
-            self._checkpoints.pop(mapping_id, None)
-        elif mapping.is_enabled and not self._is_closed:
-            checkpoints = self._checkpoints.setdefault(mapping_id, {})
-            opened = self._source(mapping).open(mapping, self._surround(mapping, checkpoints))
+        mapping = self._mappings.get(mapping_id)
+        if mapping.state == DELETING:
+            self._passed(before).forget()
+        elif mapping.function_arn != before.function_arn:
+            self._passed(before).move(mapping.function_arn)
+        if mapping.state != DELETING and mapping.is_enabled and not self._is_closed:
+            surroundings = self._surround(mapping, self._passed(mapping))
+            opened = self._source(mapping).open(mapping, surroundings)
             self._pollers[mapping_id] = opened
-            opened.start()
+            await opened.start()
+        self._mappings.settle(mapping_id)
 
     def _start(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.get_running_loop().create_task(work)
