@@ -26,7 +26,7 @@ class MappingOperations:
     """Each public method is an operation, or an end: the call in, the answer's members out.
 
     `sources` by kind: an unlisted kind is refused. `surround` gives the surroundings of a mapping's
-    poller, with its checkpoints.
+    poller, with the checkpoints of its shards.
     """
 
     def __init__(
@@ -34,15 +34,16 @@ class MappingOperations:
         mappings: EventSourceMappings,
         sources: Mapping[SourceKind, Source],
         surround: Surround,
-        checkpoints: CheckpointStore,
+        store: CheckpointStore,
         wall: Callable[[], float],
     ) -> None:
         self._mappings = mappings
         self._sources = sources
         self._surround = surround
-        self._checkpoints = checkpoints
+        self._store = store
         self._wall = wall
         self._pollers: dict[str, Poller] = {}
+        self._checkpoints: dict[str, Checkpoints] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._is_closed = False
 
@@ -50,10 +51,12 @@ class MappingOperations:
 
     async def create(self, call: Call) -> Body:
         mapping = self._mappings.prepare(call.body, str(uuid.uuid4()), self._wall())
-        await self._source(mapping).check(mapping, self._surround(mapping, self._passed(mapping)))
+        checkpoints = self._store.of(mapping.source_arn, mapping.function_arn)
+        await self._source(mapping).check(mapping, self._surround(mapping, checkpoints))
         again = self._mappings.prepare(call.body, mapping.mapping_id, mapping.modified)
         self._mappings.add(again)
-        self._follow(again, again)
+        self._checkpoints[again.mapping_id] = checkpoints
+        self._follow(again)
         return self._described(again)
 
     def get(self, call: Call) -> Body:
@@ -70,15 +73,13 @@ class MappingOperations:
         return {"EventSourceMappings": [*page], **following}
 
     def update(self, call: Call) -> Body:
-        before = self._mappings.get(call.params["uuid"])
         mapping = self._mappings.update(call.params["uuid"], call.body, self._wall())
-        self._follow(mapping, before)
+        self._follow(mapping)
         return self._described(mapping)
 
     def delete(self, call: Call) -> Body:
-        before = self._mappings.get(call.params["uuid"])
         mapping = self._mappings.delete(call.params["uuid"], self._wall())
-        self._follow(mapping, before)
+        self._follow(mapping)
         return self._described(mapping)
 
     # --- Ends -------------------------------------------------------------------------------
@@ -92,8 +93,7 @@ class MappingOperations:
         for mapping in self._mappings.listed(function_name=name):
             if mapping.is_enabled and mapping.state in SETTLED:
                 request = {"Enabled": False}
-                disabling = self._mappings.update(mapping.mapping_id, request, self._wall())
-                self._follow(disabling, mapping)
+                self._follow(self._mappings.update(mapping.mapping_id, request, self._wall()))
 
     async def settled(self) -> None:
         """Wait until every poller has followed the changes of its mapping."""
@@ -126,28 +126,28 @@ class MappingOperations:
     def _described(self, mapping: EventSourceMapping) -> dict[str, Any]:
         return mapping.described(self._mappings.arn(mapping.mapping_id))
 
-    def _passed(self, mapping: EventSourceMapping) -> Checkpoints:
-        return self._checkpoints.of(mapping.source_arn, mapping.function_arn)
+    def _follow(self, mapping: EventSourceMapping) -> None:
+        self._start(self._replace_poller(mapping.mapping_id))
 
-    def _follow(self, mapping: EventSourceMapping, before: EventSourceMapping) -> None:
-        self._start(self._replace_poller(mapping.mapping_id, before))
-
-    async def _replace_poller(self, mapping_id: str, before: EventSourceMapping) -> None:
-        """End a mapping's poller, and poll as it says now; it is settled when that is done."""
+    async def _replace_poller(self, mapping_id: str) -> None:
+        """End a mapping's poller, poll as it says now, and settle it when that has begun."""
         poller = self._pollers.pop(mapping_id, None)
         if poller is not None:
             await poller.stop()
-        mapping = self._mappings.get(mapping_id)
+        mapping, checkpoints = self._mappings.get(mapping_id), self._checkpoints[mapping_id]
         if mapping.state == DELETING:
-            self._passed(before).forget()
-        elif mapping.function_arn != before.function_arn:
-            self._passed(before).move(mapping.function_arn)
-        if mapping.state != DELETING and mapping.is_enabled and not self._is_closed:
-            surroundings = self._surround(mapping, self._passed(mapping))
-            opened = self._source(mapping).open(mapping, surroundings)
-            self._pollers[mapping_id] = opened
-            await opened.start()
+            del self._checkpoints[mapping_id]
+            checkpoints.forget()
+        else:
+            checkpoints.move(mapping.function_arn)
+            if mapping.is_enabled and not self._is_closed:
+                await self._poll(mapping, checkpoints)
         self._mappings.settle(mapping_id)
+
+    async def _poll(self, mapping: EventSourceMapping, checkpoints: Checkpoints) -> None:
+        opened = self._source(mapping).open(mapping, self._surround(mapping, checkpoints))
+        self._pollers[mapping.mapping_id] = opened
+        await opened.start()
 
     def _start(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.get_running_loop().create_task(work)

@@ -51,19 +51,20 @@ class Triggers:
         self._clock = clock
         self._console = console
         self._gateway: Gateway | None = None
+        self._store = CheckpointStore(console.explain, None if place is None else place.state)
         self.aws = None if place is None else Aws(place)
-        self._checkpoints = CheckpointStore()
         self.interceptions: list[Interception] = []
         self.mappings = MappingOperations(
             EventSourceMappings(functions.registry),
             {} if self.aws is None else _sources(self.aws),
             self._surround,
-            self._checkpoints,
+            self._store,
             lambda: clock.now().wall,
         )
 
     async def start(self, watchdog: Watchdog) -> None:
-        """Start the embedded AWS, if there is to be one; raises SetupError."""
+        """Open what was kept, and start an AWS if there is to be one; raises SetupError."""
+        self._store.open()
         if self.aws is not None:
             await self.aws.start(watchdog)
 
@@ -91,11 +92,11 @@ class Triggers:
 
     async def close(self, watchdog: Watchdog) -> None:
         """After the pollers have stopped: end the gateway and the embedded AWS."""
+        self._store.close()
         if self._gateway is not None:
             await self._gateway.close()
         if self.aws is not None:
             await self.aws.close(watchdog)
-        self._checkpoints.close()
 
     async def tell(self, arn: str, record: Any) -> None:
         """Tell another service of a record; raises CallFailed, or SetupError without one."""
@@ -113,12 +114,15 @@ class Triggers:
             clock=self._clock,
             invoke=lambda payload: self._outcome(mapping, payload),
             processed=lambda result: self.mappings.processed(mapping.mapping_id, result),
-            send=self._send,
+            send=self._tell,
             explain=self._console.explain,
             checkpoints=checkpoints,
             function_timeout=float(version.settings["Timeout"]),
             role_arn=version.settings["Role"],
         )
+
+    async def _tell(self, destination: str, record: Any) -> None:
+        self._send(destination, record)
 
     async def _outcome(self, mapping: EventSourceMapping, payload: bytes) -> Outcome:
         """Invoke a mapping's function, and say what came of it."""
@@ -138,11 +142,10 @@ class Triggers:
 def _sources(aws: Aws) -> dict[SourceKind, Source]:
     """A further kind of source is added here."""
     wait = AWS_WAIT if aws.url is None and not aws.is_embedded else LOCAL_WAIT
-    streams = StreamSource()
     return {
         SourceKind.SQS: QueueSource(wait=wait, keeps_order=not aws.is_embedded),
-        SourceKind.KINESIS: streams,
-        SourceKind.DYNAMODB: streams,
+        SourceKind.KINESIS: StreamSource(),
+        SourceKind.DYNAMODB: StreamSource(),
     }
 
 
