@@ -76,6 +76,19 @@ def test_twenty_megabytes(client: Any) -> None:
     assert parts[-1] == ("InvokeComplete", {})
 
 
+def test_two_hundred_megabytes_and_no_byte_more(client: Any) -> None:
+    """The last byte that a stream may have arrives; one more is the function's error."""
+    for size, code in ((209_715_195, None), (209_715_196, "Unhandled")):
+        received, end = 0, {}
+        for name, members in stream(client, {"size": size}):
+            received += len(members) if name == "PayloadChunk" else 0
+            end = members
+        assert received == 209_715_200 if code is None else 209_000_000 < received <= 209_715_200
+        assert end.get("ErrorCode") == code
+    assert json.loads(end["ErrorDetails"])["errorType"] == "Function.ResponseSizeTooLarge"
+    assert list(stream(client, {}))[-1] == ("InvokeComplete", {})
+
+
 @pytest.mark.parametrize(
     ("event", "details"),
     [
