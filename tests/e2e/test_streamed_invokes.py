@@ -38,11 +38,16 @@ def stream(event):
 
 
 @pytest.fixture
-def client(tmp_path: Path) -> Iterator[Any]:
+def client(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Any]:
+    """A client of a function; its timeout is 2 s, or the parameter."""
     code = write_code(tmp_path / "code", SOURCE)
     with LocalLambda() as local:
         local.create_function(
-            "f", handler="app.handler", code=code, timeout=2, environment={"PYTHONPATH": str(ROOT)}
+            "f",
+            handler="app.handler",
+            code=code,
+            timeout=getattr(request, "param", 2),
+            environment={"PYTHONPATH": str(ROOT)},
         )
         with closing(local.client()) as made:
             yield made
@@ -76,6 +81,7 @@ def test_twenty_megabytes(client: Any) -> None:
     assert parts[-1] == ("InvokeComplete", {})
 
 
+@pytest.mark.parametrize("client", [30], indirect=True, ids=["30s"])
 def test_two_hundred_megabytes_and_no_byte_more(client: Any) -> None:
     """The last byte that a stream may have arrives; one more is the function's error."""
     for size, code in ((209_715_195, None), (209_715_196, "Unhandled")):
