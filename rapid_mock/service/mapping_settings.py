@@ -7,18 +7,17 @@ but for the limits of FIFO queues and of the record age, whose texts are ours.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
-from rapid_mock.errors import InvalidParameterValue, SerializationFailed
+from rapid_mock.errors import InvalidParameterValue
 from rapid_mock.service.constraints import (
     HEAD,
     Choice,
     Constraint,
     Group,
-    Rule,
     Sequence,
     Text,
+    Truth,
     Whole,
     check,
 )
@@ -44,21 +43,9 @@ _ARN = (
 _DESTINATION = Group(
     {"Destination": Text(0, 350, rf"$|kafka://([^.]([a-zA-Z0-9\-_.]{{0,248}}))|{_ARN}")}
 )
-
-
-@dataclass(frozen=True, slots=True)
-class _Truth:
-    """true or false."""
-
-    def rules(self, value: Any) -> list[Rule]:
-        if not isinstance(value, bool):
-            raise SerializationFailed("Expected a Boolean")
-        return []
-
-
 _SHARED: dict[str, Constraint] = {
     "FunctionName": Text(1, 256),
-    "Enabled": _Truth(),
+    "Enabled": Truth(),
     "BatchSize": Whole(1, 10000),
     "KMSKeyArn": Text(0, 10000, r"(arn:(aws[a-zA-Z-]*)?:[a-z0-9-.]+:.*)|()"),
     "MetricsConfig": Group(
@@ -70,7 +57,7 @@ _SHARED: dict[str, Constraint] = {
     "ParallelizationFactor": Whole(1, 10),
     "DestinationConfig": Group({"OnSuccess": _DESTINATION, "OnFailure": _DESTINATION}),
     "MaximumRecordAgeInSeconds": Whole(UNLIMITED, 604_800),
-    "BisectBatchOnFunctionError": _Truth(),
+    "BisectBatchOnFunctionError": Truth(),
     "MaximumRetryAttempts": Whole(UNLIMITED, 10000),
     "TumblingWindowInSeconds": Whole(0, 900),
     "FunctionResponseTypes": Sequence(Choice((REPORTS,)), 1),

@@ -16,6 +16,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import takewhile
+from typing import Any
 
 from rapid_mock.lifecycle.events import Now
 from rapid_mock.service.event_source import (
@@ -90,7 +91,7 @@ class ShardPoller:
     def __init__(
         self,
         settings: StreamSettings,
-        accepts: Callable[[object], bool],
+        accepts: Callable[[Any], bool],
         checkpoint: str | None = None,
     ) -> None:
         self._settings = settings
