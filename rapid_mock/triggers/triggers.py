@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from rapid_mock.console import Console
-from rapid_mock.errors import ServiceError
+from rapid_mock.errors import ServiceError, SetupError
 from rapid_mock.host.clock import Clock
 from rapid_mock.host.functions import Functions
 from rapid_mock.host.watchdog import Watchdog
@@ -20,9 +20,12 @@ from rapid_mock.service.mappings import EventSourceMapping, EventSourceMappings
 from rapid_mock.service.requests import InvokeAnswer, InvokeRequest, OnAnswer
 from rapid_mock.tracing import new_trace_header
 from rapid_mock.triggers.aws import Aws, AwsPlace
+from rapid_mock.triggers.checkpoints import Checkpoints, CheckpointStore
+from rapid_mock.triggers.destinations import tell
 from rapid_mock.triggers.mappings import MappingOperations
 from rapid_mock.triggers.poller import Source, Surroundings
 from rapid_mock.triggers.queue_source import AWS_WAIT, LOCAL_WAIT, QueueSource
+from rapid_mock.triggers.streams import StreamSource
 
 STOP_SECONDS = 4.0
 
@@ -38,7 +41,7 @@ class Triggers:
         place: AwsPlace | None,
         functions: Functions,
         invoke: Callable[[InvokeRequest, OnAnswer], None],
-        send: Callable[[str, Any], None],
+        send: Callable[[str, Any], Awaitable[None]],
         clock: Clock,
         console: Console,
     ) -> None:
@@ -48,17 +51,20 @@ class Triggers:
         self._clock = clock
         self._console = console
         self._gateway: Gateway | None = None
+        self._store = CheckpointStore(console.explain, None if place is None else place.state)
         self.aws = None if place is None else Aws(place)
         self.interceptions: list[Interception] = []
         self.mappings = MappingOperations(
             EventSourceMappings(functions.registry),
             {} if self.aws is None else _sources(self.aws),
             self._surround,
+            self._store,
             lambda: clock.now().wall,
         )
 
     async def start(self, watchdog: Watchdog) -> None:
-        """Start the embedded AWS, if there is to be one; raises SetupError."""
+        """Open what was kept, and start an AWS if there is to be one; raises SetupError."""
+        self._store.open()
         if self.aws is not None:
             await self.aws.start(watchdog)
 
@@ -86,12 +92,19 @@ class Triggers:
 
     async def close(self, watchdog: Watchdog) -> None:
         """After the pollers have stopped: end the gateway and the embedded AWS."""
+        self._store.close()
         if self._gateway is not None:
             await self._gateway.close()
         if self.aws is not None:
             await self.aws.close(watchdog)
 
-    def _surround(self, mapping: EventSourceMapping, checkpoints: dict[str, str]) -> Surroundings:
+    async def tell(self, arn: str, record: Any) -> None:
+        """Tell another service of a record; raises CallFailed, or SetupError without one."""
+        if self.aws is None:
+            raise SetupError("there is no such service here")
+        await tell(self.aws.calls(arn.split(":")[3]), arn, record)
+
+    def _surround(self, mapping: EventSourceMapping, checkpoints: Checkpoints) -> Surroundings:
         registry = self._functions.registry
         version = registry.version(mapping.function.name, mapping.function.qualifier)
         if self.aws is None:
@@ -101,12 +114,15 @@ class Triggers:
             clock=self._clock,
             invoke=lambda payload: self._outcome(mapping, payload),
             processed=lambda result: self.mappings.processed(mapping.mapping_id, result),
-            send=self._send,
+            send=self._tell,
             explain=self._console.explain,
             checkpoints=checkpoints,
             function_timeout=float(version.settings["Timeout"]),
             role_arn=version.settings["Role"],
         )
+
+    async def _tell(self, destination: str, record: Any) -> None:
+        self._send(destination, record)
 
     async def _outcome(self, mapping: EventSourceMapping, payload: bytes) -> Outcome:
         """Invoke a mapping's function, and say what came of it."""
@@ -126,7 +142,11 @@ class Triggers:
 def _sources(aws: Aws) -> dict[SourceKind, Source]:
     """A further kind of source is added here."""
     wait = AWS_WAIT if aws.url is None and not aws.is_embedded else LOCAL_WAIT
-    return {SourceKind.SQS: QueueSource(wait=wait, keeps_order=not aws.is_embedded)}
+    return {
+        SourceKind.SQS: QueueSource(wait=wait, keeps_order=not aws.is_embedded),
+        SourceKind.KINESIS: StreamSource(),
+        SourceKind.DYNAMODB: StreamSource(),
+    }
 
 
 def _outcome(answer: InvokeAnswer | ServiceError) -> Outcome:
