@@ -20,8 +20,9 @@ try:
 except ImportError:
     import signal as signals
 
-from lambda_runtime import contract
-from lambda_runtime.current import pending
+from lambda_runtime import contract, current
+from lambda_runtime.current import pending, put_off
+from lambda_runtime.driven import arrived
 from lambda_runtime.errors import LambdaRuntimeError, ShutdownRequested
 
 TYPE_CHECKING = False
@@ -66,7 +67,7 @@ def after_response(function: Callable[P, object], *args: P.args, **kwargs: P.kwa
 
     The caller has its response by then, but the invocation's time still runs.
     """
-    pending.append(lambda: function(*args, **kwargs))
+    put_off(lambda: function(*args, **kwargs))
 
 
 def middleware(around: Around) -> Around:
@@ -88,6 +89,8 @@ def request_sigterm() -> None:
     that wants no events and costs nothing per invocation ("Lambda Extensions API"). Where there is
     no Extensions API, it says so on standard error.
     """
+    if not current.may_register:
+        return
     from lambda_runtime.transport import Connection
 
     connection = Connection(environ.get(contract.ENV_RUNTIME_API, ""))
@@ -118,10 +121,25 @@ def _park(connection: Connection, identifier: str) -> None:
 # --- Used by the loop -------------------------------------------------------------------------
 
 
-def run_pending() -> None:
+def run_all(calls: list[Callable[[], object]]) -> None:
     """Do what was put off until after the response; its errors are logged."""
-    while pending:
-        _run(pending.pop(0))
+    while calls:
+        _run(calls.pop(0))
+
+
+async def done(call: Callable[[], object]) -> None:
+    """The same for one such call, on a running event loop."""
+    try:
+        await arrived(call())
+    except Exception as error:  # noqa: BLE001  as in `_run`
+        from lambda_runtime.failures import log_error
+
+        log_error(error)
+
+
+def forget_shutdown() -> None:
+    """Leave the shutdown hooks to other processes, which have them too."""
+    _shutdown_hooks.clear()
 
 
 def mapped(error: BaseException, context: LambdaContext | None) -> BaseException:

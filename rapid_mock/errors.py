@@ -11,6 +11,18 @@ class SetupError(RapidMockError):
     """Raised when the local Lambda cannot start: a port in use, a missing directory or extra."""
 
 
+class CallFailed(RapidMockError):
+    """Raised when a call of another service was refused, or did not reach it.
+
+    `code` is the service's (`ResourceNotFoundException`), or the name of what went wrong on the way
+    (`EndpointConnectionError`); `str()` is the message.
+    """
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
 class ServiceError(RapidMockError):
     """A refusal of the Lambda API; subclasses carry AWS's shape name, status and member names.
 

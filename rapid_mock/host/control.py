@@ -13,7 +13,7 @@ from rapid_mock.host.downloads import Downloads
 from rapid_mock.host.functions import Functions, new_stamp
 from rapid_mock.service.aliases import alias_to_create, alias_to_update
 from rapid_mock.service.calls import Body, Call
-from rapid_mock.service.constraints import Choice, Group, Text, check
+from rapid_mock.service.constraints import Choice, Group, Text, Truth, check
 from rapid_mock.service.functions import check_revision
 from rapid_mock.service.names import TAGGED
 from rapid_mock.service.paging import page_of
@@ -28,7 +28,15 @@ from rapid_mock.service.settings import (
 )
 from rapid_mock.service.versions import Version, describe
 
-_CODE_GROUP = Group({**SOURCE, "Architectures": ARCHITECTURES, "RevisionId": Text()})
+_CODE_GROUP = Group(
+    {
+        **SOURCE,
+        "Architectures": ARCHITECTURES,
+        "RevisionId": Text(),
+        "Publish": Truth(),
+        "DryRun": Truth(),
+    }
+)
 _PUBLISH_GROUP = Group({"Description": Text(0, 256), "CodeSha256": Text(), "RevisionId": Text()})
 _TAGS_GROUP = Group({"Tags": TAGS}, required=("Tags",))
 _TAG_KEYS_GROUP = Group({}, required=("TagKeys",))

@@ -177,10 +177,12 @@ class Connection(asyncio.BufferedProtocol):
         exchange.progress = OVER
         self._answered(incoming)
 
-    def start_answer(self, exchange: Exchange, status: int, headers: Headers) -> ResponseWriter:
-        """Send the head of an answer whose length is not known."""
+    def start_answer(
+        self, exchange: Exchange, status: int, headers: Headers, length: int | None
+    ) -> ResponseWriter:
+        """Send the head of an answer whose body, of this length if it is known, follows."""
         request = exchange.request
-        framing = framing_of(request.method, request.http_version, status)
+        framing = framing_of(request.method, request.http_version, status, length)
         incoming = self._turn(exchange)
         if incoming is not None:
             if framing is Framing.CHUNKED:
@@ -188,7 +190,7 @@ class Connection(asyncio.BufferedProtocol):
             elif framing is Framing.UNTIL_EOF:
                 incoming.keeps_alive = False
             option = self._connection_option(incoming)
-            self._transport.write(render_head(status, headers, length=None, connection=option))
+            self._transport.write(render_head(status, headers, length=length, connection=option))
         exchange.progress = STREAMING
         return ResponseWriter(self, exchange, framing)
 

@@ -33,6 +33,7 @@ _TRACE_ID = contract.HEADER_AMZN_TRACE_ID.lower()
 _CLIENT_CONTEXT = contract.HEADER_INVOKE_CLIENT_CONTEXT.lower()
 _TENANT_ID = contract.HEADER_INVOKE_TENANT_ID.lower()
 
+_FORM = "application/x-www-form-urlencoded"
 _TENANT = Group({"TenantId": Text(1, 256, r"[a-zA-Z0-9\._:\/=+\-@ ]+")})
 _LOG_TAIL = "Tail"
 _LOG_TYPES = (_LOG_TAIL, "None")
@@ -61,7 +62,7 @@ def read_invoke_request(
         body or b"{}",
         qualifier=_qualifier(request.query) if request.query else None,
         invocation_type=invocation_type or contract.INVOCATION_REQUEST_RESPONSE,
-        content_type=_text(headers, "content-type") or contract.CONTENT_TYPE_JSON,
+        content_type=_content_type(headers),
         trace_id=_text(headers, _TRACE_ID) or new_trace_header(),
         client_context=_client_context(headers),
         tenant_id=_tenant_id(headers),
@@ -83,6 +84,15 @@ def _qualifier(query: str) -> str | None:
 def _text(headers: dict[str, str], name: str) -> str | None:
     value = headers.get(name)
     return decode_header(value) if value else None
+
+
+def _content_type(headers: dict[str, str]) -> str:
+    """The invoker's, for the runtime; curl's `-d` calls whatever it sends a form, which tells none.
+
+    A runtime that believed it would not decode the JSON (RIE tells every runtime of JSON).
+    """
+    found = _text(headers, "content-type")
+    return found if found and found != _FORM else contract.CONTENT_TYPE_JSON
 
 
 def _choice(

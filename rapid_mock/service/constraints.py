@@ -90,6 +90,16 @@ class Choice:
 
 
 @dataclass(frozen=True, slots=True)
+class Truth:
+    """true or false."""
+
+    def rules(self, value: Any) -> list[Rule]:
+        if not isinstance(value, bool):
+            raise SerializationFailed("Expected a Boolean")
+        return []
+
+
+@dataclass(frozen=True, slots=True)
 class Sequence:
     """A list of at most `most` members that each satisfy `member`; `has_nulls`: or are null."""
 
@@ -133,6 +143,37 @@ class Group:
         raise NotImplementedError("a group has the rules of its members")
 
 
+@dataclass(frozen=True, slots=True)
+class Groups:
+    """A list of at most `most` structures."""
+
+    member: Group
+    most: int
+
+    def rules(self, value: Any) -> list[Rule]:
+        if not isinstance(value, list):
+            raise SerializationFailed("Expected a list")
+        phrase = f"Member must have length less than or equal to {self.most}"
+        return [(phrase, len(value) <= self.most)]
+
+
+def known(request: Mapping[str, Any], group: Group) -> dict[str, Any]:
+    """What a request that has passed `check` says of the members of `group`; null is nothing."""
+    return {
+        name: _known(request[name], constraint)
+        for name, constraint in group.members.items()
+        if request.get(name) is not None
+    }
+
+
+def _known(value: Any, constraint: Constraint) -> Any:
+    if isinstance(constraint, Group):
+        return known(value, constraint)
+    if isinstance(constraint, Groups):
+        return [known(each, constraint.member) for each in value]
+    return value
+
+
 def check(request: Mapping[str, Any], group: Group) -> None:
     """Raise ValidationFailed with everything that is wrong, in the order of `group`."""
     found = list(violations(request, group))
@@ -151,13 +192,21 @@ def violations(request: Mapping[str, Any], group: Group, prefix: str = "") -> It
             continue
         place = f"{prefix}{_member(name)}"
         if isinstance(constraint, Group):
-            if not isinstance(value, dict):
-                raise SerializationFailed("Expected a structure")
-            yield from violations(value, constraint, f"{place}.")
-        else:
-            for phrase, is_kept in constraint.rules(value):
-                if not is_kept:
-                    yield f"Value '{_shown(value)}' at '{place}' {HEAD}{phrase}"
+            yield from violations(_structure(value), constraint, f"{place}.")
+            continue
+        for phrase, is_kept in constraint.rules(value):
+            if not is_kept:
+                yield f"Value '{_shown(value)}' at '{place}' {HEAD}{phrase}"
+        if isinstance(constraint, Groups):
+            for number, each in enumerate(value, 1):
+                inside = f"{place}.{number}.member."
+                yield from violations(_structure(each), constraint.member, inside)
+
+
+def _structure(value: Any) -> Mapping[str, Any]:
+    if not isinstance(value, dict):
+        raise SerializationFailed("Expected a structure")
+    return value
 
 
 def _range_rules(value: float, least: float, most: float | None) -> list[Rule]:

@@ -16,12 +16,16 @@ from rapid_mock.errors import InvalidParameterValue
 from rapid_mock.service.constraints import (
     Choice,
     Constraint,
+    Fraction,
     Group,
+    Groups,
     Sequence,
     Table,
     Text,
+    Truth,
     Whole,
     check,
+    known,
 )
 from rapid_mock.service.names import STRICT_NAME
 
@@ -30,6 +34,7 @@ Settings = dict[str, Any]
 MAX_NAME = 64
 MAX_ENVIRONMENT_BYTES = 4096
 MAX_LAYERS = 5
+LEAST_ON_INSTANCES = 2048
 MAX_TAGS = 50
 
 _ARN = r"(arn:(aws[a-zA-Z-]*)?:[a-z0-9-.]+:.*)|()"
@@ -60,7 +65,15 @@ _CONFIGURATION: dict[str, Constraint] = {
         {
             "SubnetIds": Sequence(Text(0, 1024, r"subnet-[0-9a-z]*"), 16, has_nulls=True),
             "SecurityGroupIds": Sequence(Text(0, 1024, r"sg-[0-9a-zA-Z]*"), 5, has_nulls=True),
+            "Ipv6AllowedForDualStack": Truth(),
         }
+    ),
+    "FileSystemConfigs": Groups(
+        Group(
+            {"Arn": Text(0, 256), "LocalMountPath": Text(0, 160, r"/mnt/[a-zA-Z0-9-_.]+")},
+            required=("Arn", "LocalMountPath"),
+        ),
+        1,
     ),
     "LoggingConfig": Group(
         {
@@ -71,13 +84,25 @@ _CONFIGURATION: dict[str, Constraint] = {
         }
     ),
 }
-_STORED = ("FileSystemConfigs", "ImageConfig")
+_CAPACITY_PROVIDER = (
+    r"arn:aws[a-zA-Z-]*:lambda:(eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\d{1}:\d{12}:"
+    r"capacity-provider:[a-zA-Z0-9-_]+"
+)
 _INSTANCES = "LambdaManagedInstancesCapacityProviderConfig"
 _CREATE: dict[str, Constraint] = {
     "PackageType": Choice(("Zip", "Image")),
     "Architectures": ARCHITECTURES,
     "CapacityProviderConfig": Group(
-        {_INSTANCES: Group({"PerExecutionEnvironmentMaxConcurrency": Whole(1, 1600)})},
+        {
+            _INSTANCES: Group(
+                {
+                    "CapacityProviderArn": Text(1, 140, _CAPACITY_PROVIDER),
+                    "PerExecutionEnvironmentMaxConcurrency": Whole(1, 1600),
+                    "ExecutionEnvironmentMemoryGiBPerVCpu": Fraction(2.0, 8.0),
+                },
+                required=("CapacityProviderArn",),
+            )
+        },
         required=(_INSTANCES,),
     ),
     "TenancyConfig": Group(
@@ -86,7 +111,7 @@ _CREATE: dict[str, Constraint] = {
 }
 _ON_INSTANCES: dict[str, Constraint] = {
     "Timeout": Whole(1, 5400),
-    "MemorySize": Whole(2048, 32768),
+    "MemorySize": Whole(LEAST_ON_INSTANCES, 32768),
 }
 SOURCE: dict[str, Constraint] = {
     name: Text() for name in ("ZipFile", "S3Bucket", "S3Key", "S3ObjectVersion", "ImageUri")
@@ -100,9 +125,11 @@ _CREATE_GROUP = Group(
         "Runtime": Text(),
         "Code": Group(SOURCE),
         "Tags": TAGS,
+        "Publish": Truth(),
     },
     required=("FunctionName", "Role", "Code"),
 )
+_SETTINGS_GROUP = Group({**_CONFIGURATION, **_CREATE, "Runtime": Text()})
 _UPDATE_GROUP = Group({**_CONFIGURATION, "Runtime": Text(), "RevisionId": Text()})
 
 RUNTIMES = (
@@ -154,7 +181,7 @@ def settings_to_create(request: Mapping[str, Any], name: str) -> Settings:
             "Runtime and Handler are mandatory parameters for functions created with deployment "
             "packages."
         )
-    given = _given(request, (*_CONFIGURATION, *_STORED, *_CREATE, "Runtime"))
+    given = known(request, _SETTINGS_GROUP)
     settings = complete_settings(given, name)
     _check_values(settings, request)
     return settings
@@ -162,15 +189,15 @@ def settings_to_create(request: Mapping[str, Any], name: str) -> Settings:
 
 def complete_settings(given: Mapping[str, Any], name: str) -> Settings:
     """What was said of the function `name`, and AWS's defaults."""
-    is_json = "CapacityProviderConfig" in given
-    log_format = contract.LOG_FORMAT_JSON if is_json else contract.LOG_FORMAT_TEXT
+    is_on_instances = "CapacityProviderConfig" in given
+    log_format = contract.LOG_FORMAT_JSON if is_on_instances else contract.LOG_FORMAT_TEXT
     logging = {"LogFormat": log_format, **given.get("LoggingConfig", {})}
     if logging["LogFormat"] == contract.LOG_FORMAT_JSON:
         logging = {"ApplicationLogLevel": "INFO", "SystemLogLevel": "INFO", **logging}
     return {
         "Description": "",
         "Timeout": int(contract.DEFAULT_TIMEOUT_SECONDS),
-        "MemorySize": contract.DEFAULT_MEMORY_MB,
+        "MemorySize": LEAST_ON_INSTANCES if is_on_instances else contract.DEFAULT_MEMORY_MB,
         "PackageType": "Zip",
         "Architectures": ["x86_64"],
         "EphemeralStorage": {"Size": 512},
@@ -186,7 +213,7 @@ def settings_to_update(
 ) -> Settings:
     """The settings after UpdateFunctionConfiguration: each given member replaces the old one."""
     check(request, _for_instances(_UPDATE_GROUP, current))
-    given = _given(request, (*_CONFIGURATION, *_STORED, "Runtime"))
+    given = known(request, Group({**_CONFIGURATION, "Runtime": Text()}))
     settings = complete_settings({**current, **given}, name)
     if settings.get("DeadLetterConfig", {}).get("TargetArn") == "":
         del settings["DeadLetterConfig"]
@@ -205,10 +232,6 @@ def check_tags(tags: Mapping[str, Any]) -> None:
     """Raise InvalidParameterValue when a function would have too many tags."""
     if len(tags) > MAX_TAGS:
         raise InvalidParameterValue("Number of tags exceeds resource tag limit.")
-
-
-def _given(request: Mapping[str, Any], names: tuple[str, ...]) -> Settings:
-    return {name: request[name] for name in names if request.get(name) is not None}
 
 
 def _check_values(settings: Settings, request: Mapping[str, Any]) -> None:

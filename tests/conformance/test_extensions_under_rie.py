@@ -10,7 +10,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -57,10 +57,12 @@ def emulated(
     rie_binary: Path = request.getfixturevalue("rie_binary")
     code = write_code(tmp_path / "code", "def handler(event, context):\n    return event\n")
 
-    def emulate(opt: Path) -> RuntimeInterfaceEmulator:
+    def emulate(
+        opt: Path, command: Sequence[str] = (sys.executable, "-m", "lambda_runtime", "app.handler")
+    ) -> RuntimeInterfaceEmulator:
         return RuntimeInterfaceEmulator(
             rie_binary,
-            [sys.executable, "-m", "lambda_runtime", "app.handler"],
+            [*command],
             env={
                 "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
                 "PYTHONPATH": str(REPOSITORY),
@@ -120,6 +122,67 @@ def test_telemetry_under_rie(
     assert output.count("running without telemetry: there is no Telemetry API") == 1
     assert output.count("invoked ") == 3
     assert "shipped" not in output
+
+
+EXAMPLES = {
+    "extension_log_shipper/shipper": "shipper: received 0, delivered 0, retried 0, dropped 0\n",
+    "extension_metrics/metrics": "running without telemetry: there is no Telemetry API",
+    "extension_hello/hello": "shutdown: SandboxTerminated\n",
+}
+
+
+@pytest.mark.parametrize("example", EXAMPLES)
+def test_examples_under_rie(
+    emulated: Callable[[Path], RuntimeInterfaceEmulator], tmp_path: Path, example: str
+) -> None:
+    """Without telemetry an example lets invocations pass, says so once, and ends as it should."""
+    opt = tmp_path / "opt"
+    (opt / "extensions").mkdir(parents=True)
+    shutil.copy(REPOSITORY / "examples" / example, opt / "extensions")
+    with emulated(opt) as rie, session() as http:
+        for number in range(5):
+            assert http.post(rie.url, json=number).json() == number
+        rie.stop()
+        output = rie.stdout() + rie.stderr()
+    assert output.count(EXAMPLES[example]) == 1
+    assert output.count("running without telemetry") == (0 if "hello" in example else 1)
+    assert "Traceback" not in output
+
+
+def test_internal_example_under_rie(rie_binary: Path) -> None:
+    """The internal extension of a function's own process works after each response there too."""
+    rie = RuntimeInterfaceEmulator(
+        rie_binary,
+        [sys.executable, "-m", "lambda_runtime", "app.handler"],
+        env={"PATH": os.environ["PATH"], "PYTHONPATH": str(REPOSITORY)},
+        cwd=REPOSITORY / "examples" / "internal_extension",
+    )
+    with rie, session() as http:
+        for number in range(5):
+            assert http.post(rie.url, json={"items": number}).json() == {"collected": number}
+        rie.stop()
+        output = rie.stdout() + rie.stderr()
+    assert [f"flushing {number} measurements" in output for number in range(5)] == [True] * 5
+
+
+def test_layer_beside_bash_under_rie(
+    emulated: Callable[..., RuntimeInterfaceEmulator], tmp_path: Path
+) -> None:
+    """The layer with a Python of its own beside the example's runtime in bash."""
+    if shutil.which("curl") is None:
+        pytest.skip("the bash runtime needs curl")
+    python = f'#!/bin/sh\nexec {sys.executable} -S -E "$@"\n'
+    write_executable(tmp_path / "bare" / "bin" / "python3", python)
+    hello = REPOSITORY / "examples" / "extension_hello" / "hello"
+    build(hello, "hello", tmp_path / "layer.zip", bundled=tmp_path / "bare")
+    unpack(tmp_path / "layer.zip", tmp_path / "opt")
+    bootstrap = REPOSITORY / "examples" / "extension_layer" / "bootstrap"
+    with emulated(tmp_path / "opt", [str(bootstrap)]) as rie, session() as http:
+        for number in range(5):
+            assert http.post(rie.url, json=number).json() == {"bash got": number}
+        rie.stop()
+        output = rie.stdout() + rie.stderr()
+    assert output.count("invocation ") == 5
 
 
 def test_built_layer_under_rie(

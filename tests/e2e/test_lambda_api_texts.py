@@ -151,6 +151,10 @@ def test_reserved_variables_are_named(client: Any) -> None:
         {"Code": {"ZipFile": 3}},
         {"Layers": {}},
         {"Tags": ["a"]},
+        {"FileSystemConfigs": "no list"},
+        {"FileSystemConfigs": ["no structure"]},
+        {"VpcConfig": {"Ipv6AllowedForDualStack": "yes"}},
+        {"Publish": "yes"},
     ],
 )
 def test_members_of_another_type_are_refused(client: Any, arguments: dict[str, Any]) -> None:

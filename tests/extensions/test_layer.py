@@ -35,6 +35,8 @@ if __name__ == "__main__":
     extension.run()
 """
 EXAMPLES = ROOT / "examples"
+BASH_INVOKES = int(os.environ.get("BASH_INVOKES", "20"))
+"""Each of them starts curl twice, and more."""
 OWN_VERSION = f"{sys.version_info[0]}.{sys.version_info[1]}"
 
 
@@ -128,8 +130,11 @@ def run(tmp_path: Path) -> str:
 
 
 @pytest.mark.skipif(shutil.which("curl") is None, reason="the bash runtime needs curl")
-def test_layer_beside_a_runtime_in_bash(bare_python: Path, tmp_path: Path) -> None:
-    """The example: a layer with its own Python serves a function that has none."""
+@pytest.mark.parametrize("freeze", [False, True], ids=["running on", "frozen between"])
+def test_layer_beside_a_runtime_in_bash(bare_python: Path, tmp_path: Path, freeze: bool) -> None:
+    """The example: a layer with its own Python serves a function that has none, at each of its
+    invocations, in order.
+    """
     build(EXAMPLES / "extension_hello" / "hello", "hello", tmp_path / "l.zip", bundled=bare_python)
     assert check(tmp_path / "l.zip") == []
     unpack(tmp_path / "l.zip", tmp_path / "opt")
@@ -140,10 +145,12 @@ def test_layer_beside_a_runtime_in_bash(bare_python: Path, tmp_path: Path) -> No
             code=EXAMPLES / "extension_layer",
             runtime=["./bootstrap"],
             extensions=[tmp_path / "opt" / "extensions"],
+            freeze=freeze,
         )
-        result = function.invoke({"name": "Ada"})
-    assert result.payload == {"bash got": {"name": "Ada"}}
-    assert f"invocation {result.request_id}\n" in result.logs
+        for number in range(BASH_INVOKES):
+            result = function.invoke({"number": number})
+            assert result.payload == {"bash got": {"number": number}}
+            assert f"invocation {result.request_id}\n" in result.logs
 
 
 def test_python_of_another_version_is_refused_with_a_sentence(source: Path, tmp_path: Path) -> None:

@@ -162,6 +162,13 @@ def test_the_invokers_request_id_is_honoured_when_a_path_can_hold_it(
     assert f"\r\nx-amzn-RequestId: {request.request_id}\r\n".encode() in answer
 
 
+def test_what_curl_calls_a_form_is_json(serve: Serve) -> None:
+    """`curl -d '{}'`, with which RIE is documented, is an event in JSON for the runtime."""
+    with serve() as (server, service):
+        ask(server, invoke(b"{}", b"Content-Type: application/x-www-form-urlencoded"))
+    assert service.requests[0].content_type == "application/json"
+
+
 @pytest.mark.parametrize("kind", ["Event", "DryRun"])
 def test_other_invocation_types_are_the_services_business(serve: Serve, kind: str) -> None:
     """The HTTP layer passes every known type on."""

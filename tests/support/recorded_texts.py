@@ -533,6 +533,13 @@ TABLE = {
         ),
         VpcConfig={"SecurityGroupIds": ["bad-sg"]},
     ),
+    "a file system without a path": creating(
+        400,
+        VALIDATION,
+        "1 validation error detected: Value null at 'fileSystemConfigs.1.member.localMountPath' "
+        f"{NO_CONSTRAINT}Member must not be null",
+        FileSystemConfigs=[{"Arn": "arn"}],
+    ),
     "zipped code too large": creating(
         413,
         "RequestEntityTooLargeException",
