@@ -1,7 +1,7 @@
 """Carries what sources push: a queue of the engine for each trigger, polled here, then delivered.
 
-A message is deleted once its event is accepted; one whose target is not there is told of and
-dropped, as the sources do.
+A message is deleted once its event is accepted. One whose target is not there is told of and waits:
+a service that starts again has its triggers before it has its functions.
 """
 
 from __future__ import annotations
@@ -11,13 +11,15 @@ import json
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Any, NamedTuple
 
-from rapid_mock.errors import CallFailed, ServiceError
+from rapid_mock.errors import CallFailed, ResourceNotFound, ServiceError
 from rapid_mock.service.event_source import backoff
 from rapid_mock.service.push_triggers import QUEUE_PREFIX, TAG, PushTrigger, from_tag
 from rapid_mock.triggers.poller import Calls
 
 WAIT_SECONDS = 2
 """A long poll cannot be broken off: whoever stops waits so long at most."""
+AGAIN_SECONDS = 5
+"""When an event is tried again that was not delivered."""
 BATCH = 10
 
 Deliver = Callable[[PushTrigger, str], Awaitable[None]]
@@ -37,7 +39,6 @@ class _Queue(NamedTuple):
 class _Carried(NamedTuple):
     trigger: PushTrigger
     queue: _Queue
-    task: asyncio.Task[None]
 
 
 class PushTriggers:
@@ -54,6 +55,8 @@ class PushTriggers:
         self._render = render
         self._explain = explain
         self._carried: dict[str, _Carried] = {}  # by the queue's name
+        self._pollers: dict[str, asyncio.Task[None]] = {}
+        self._unreached: set[str] = set()  # the queues of triggers whose targets are not there
         self._stopping = asyncio.Event()
 
     # --- Triggers ---------------------------------------------------------------------------
@@ -65,16 +68,21 @@ class PushTriggers:
         queue = before.queue if before is not None else await self._create(name)
         tags = {TAG: trigger.to_tag()}
         await self._calls.call("sqs", "tag_queue", QueueUrl=queue.url, Tags=tags)
-        task = before.task if before is not None else self._start(name)
-        self._carried[name] = _Carried(trigger, queue, task)
+        self._carried[name] = _Carried(trigger, queue)
+        if name not in self._pollers:
+            poller = asyncio.get_running_loop().create_task(self._carry(name))
+            self._pollers[name] = poller
         return queue.arn
 
     async def drop(self, is_over: Callable[[PushTrigger], bool]) -> None:
-        """Carry no longer what `is_over` names; what waits in its queue is lost."""
+        """Carry no longer what `is_over` names; what waits in its queue is lost.
+
+        Its poller ends by itself: broken off, its call would go on, and swallow the first message
+        of a queue that gets the same name.
+        """
         for name, carried in list(self._carried.items()):
             if is_over(carried.trigger):
                 del self._carried[name]
-                carried.task.cancel()
                 await self._calls.call("sqs", "delete_queue", QueueUrl=carried.queue.url)
 
     def of(self, kind: str, source_arn: str | None = None) -> list[PushTrigger]:
@@ -103,13 +111,13 @@ class PushTriggers:
     async def close(self) -> None:
         """Poll no more; returns when nothing is under way. The queues stay for the next service."""
         self._stopping.set()
-        tasks = [carried.task for carried in self._carried.values()]
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.gather(*self._pollers.values())
 
     # --- Queues -----------------------------------------------------------------------------
 
     async def _create(self, name: str) -> _Queue:
-        made = await self._calls.call("sqs", "create_queue", QueueName=name)
+        attributes = {"VisibilityTimeout": str(AGAIN_SECONDS)}
+        made = await self._calls.call("sqs", "create_queue", QueueName=name, Attributes=attributes)
         found = await self._calls.call(
             "sqs",
             "get_queue_attributes",
@@ -118,26 +126,24 @@ class PushTriggers:
         )
         return _Queue(made["QueueUrl"], found["Attributes"]["QueueArn"])
 
-    def _start(self, name: str) -> asyncio.Task[None]:
-        return asyncio.get_running_loop().create_task(self._carry(name))
-
     async def _carry(self, name: str) -> None:
         """Poll one queue; an engine that does not answer is asked again, less and less often."""
         failures = 0
-        while not self._stopping.is_set():
+        while name in self._carried and not self._stopping.is_set():
+            carried = self._carried[name]
             try:
-                await self._carry_once(name)
+                await self._carry_once(name, carried.queue.url)
             except CallFailed as error:
                 failures += 1
-                if failures == 1:
-                    source = self._carried[name].trigger.source_arn
+                if failures == 1 and name in self._carried:
+                    source = carried.trigger.source_arn
                     self._explain(f"the events of {source} cannot be fetched: {error}")
                 await self._pause(backoff(failures))
             else:
                 failures = 0
+        del self._pollers[name]
 
-    async def _carry_once(self, name: str) -> None:
-        url = self._carried[name].queue.url
+    async def _carry_once(self, name: str, url: str) -> None:
         answer = await self._calls.wait(
             "sqs",
             "receive_message",
@@ -145,26 +151,38 @@ class PushTriggers:
             WaitTimeSeconds=WAIT_SECONDS,
             MaxNumberOfMessages=BATCH,
         )
-        messages = answer.get("Messages", [])
-        for message in messages:
-            await self._hand_over(self._carried[name].trigger, message["Body"])
-        if messages:
+        done = []
+        for message in answer.get("Messages", []):
+            if name in self._carried:
+                is_done = await self._hand_over(self._carried[name].trigger, message["Body"])
+                done += [message["ReceiptHandle"]] * is_done
+        if done and name in self._carried:
             entries = [
-                {"Id": str(number), "ReceiptHandle": message["ReceiptHandle"]}
-                for number, message in enumerate(messages)
+                {"Id": str(number), "ReceiptHandle": handle} for number, handle in enumerate(done)
             ]
             await self._calls.call("sqs", "delete_message_batch", QueueUrl=url, Entries=entries)
 
-    async def _hand_over(self, trigger: PushTrigger, body: str) -> None:
+    async def _hand_over(self, trigger: PushTrigger, body: str) -> bool:
+        """Whether a message is done with."""
         try:
             for event in self._render(trigger, json.loads(body)):
                 await self._deliver(trigger, event)
+        except ResourceNotFound as missing:
+            if trigger.queue_name not in self._unreached:
+                self._unreached.add(trigger.queue_name)
+                self._explain(
+                    f"the events of {trigger.source_arn} wait for {trigger.target_arn}: {missing}"
+                )
+            return False
         except ServiceError as refusal:
             self._explain(f"{trigger.source_arn} did not reach {trigger.target_arn}: {refusal}")
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, LookupError, TypeError, AttributeError) as error:
             self._explain(
                 f"{trigger.source_arn} sent what is no event of its kind: {error!r}: {body[:200]}"
             )
+        else:
+            self._unreached.discard(trigger.queue_name)
+        return True
 
     async def _pause(self, seconds: float) -> None:
         try:

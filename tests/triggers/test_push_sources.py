@@ -1,13 +1,13 @@
-"""SNS, S3 and EventBridge push at functions: plain boto3 at one endpoint, an embedded AWS behind it."""
+"""SNS, S3 and EventBridge push at functions: boto3, one endpoint, an embedded AWS behind it."""
 
 from __future__ import annotations
 
 import io
+import itertools
 import json
-import queue
 import time
-from collections.abc import Callable, Iterator
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +15,11 @@ import pytest
 from botocore.exceptions import ClientError
 
 from rapid_mock import LocalLambda, events
+from rapid_mock.service.push_triggers import PushTrigger
 from tests.support.command_line import write_code
+from tests.support.embedded_aws import EmbeddedAws
 from tests.support.lambda_api import ARN
+from tests.support.peers import REPOSITORY
 from tests.support.processes import eventually
 
 pytestmark = pytest.mark.timeout(120)
@@ -28,7 +31,6 @@ HANDLER = (
     "        lines.write(text + '\\n')\n"
 )
 FUNCTION = f"{ARN}f"
-WAIT_SECONDS = 20.0
 
 
 class World:
@@ -171,15 +173,18 @@ def test_nothing_comes_after_the_end_of_a_subscription(world: World, topic: str)
     assert world.event()["Records"][0]["Sns"]["Message"] == "heard"
 
 
-def test_a_subscriber_that_is_not_there_is_named(
-    world: World, topic: str, log: io.BytesIO
-) -> None:
-    """The message is dropped, as SNS drops it, with one sentence that says why."""
+def test_a_subscriber_that_is_not_there_is_named(world: World, topic: str, log: io.BytesIO) -> None:
+    """Its messages wait, with one sentence that says for whom, however many there are."""
     missing = f"{ARN}missing"
     world.sns.subscribe(TopicArn=topic, Protocol="lambda", Endpoint=missing)
-    world.sns.publish(TopicArn=topic, Message="x")
-    sentence = f"rapid-mock: {topic} did not reach {missing}: Function not found: {missing}"
+    for text in "xy":
+        world.sns.publish(TopicArn=topic, Message=text)
+    sentence = (
+        f"rapid-mock: the events of {topic} wait for {missing}: Function not found: {missing}"
+    )
     eventually(lambda: sentence.encode() in log.getvalue(), "the sentence")
+    await_taken(world, PushTrigger("sns", topic, missing, missing).queue_name)
+    assert log.getvalue().count(sentence.encode()) == 1
 
 
 # --- S3 -------------------------------------------------------------------------------------
@@ -304,6 +309,30 @@ def put_event(world: World, source: str = "shop", **detail: Any) -> str:
     return event_id
 
 
+def await_empty(world: World, queue: str) -> None:
+    """Wait until everything in the queue of a trigger has been handled."""
+    url = world.sqs.get_queue_url(QueueName=queue)["QueueUrl"]
+    names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
+
+    def is_empty() -> bool:
+        found = world.sqs.get_queue_attributes(QueueUrl=url, AttributeNames=names)["Attributes"]
+        return [found[name] for name in names] == ["0", "0"]
+
+    eventually(is_empty, "an empty queue")
+
+
+def await_taken(world: World, queue: str) -> None:
+    """Wait until every message in the queue of a trigger was received."""
+    url = world.sqs.get_queue_url(QueueName=queue)["QueueUrl"]
+    name = "ApproximateNumberOfMessages"
+
+    def is_taken() -> bool:
+        found = world.sqs.get_queue_attributes(QueueUrl=url, AttributeNames=[name])["Attributes"]
+        return bool(found[name] == "0")
+
+    eventually(is_taken, "an empty queue")
+
+
 def test_a_rule_hands_its_function_the_events_that_fit(world: World, rule: str) -> None:
     """The event is complete and in EventBridge's order; what does not fit does not come."""
     world.events.put_targets(Rule=rule, Targets=[{"Id": "1", "Arn": FUNCTION}])
@@ -348,27 +377,23 @@ def test_a_disabled_rule_lets_nothing_through(world: World, rule: str) -> None:
     assert world.event()["detail"] == {"n": 1}
     world.events.disable_rule(Name=rule)
     put_event(world, n=2)
-    world.events.put_rule(Name="other", EventPattern=json.dumps({"source": ["shop"]}))
-    world.events.put_targets(Rule="other", Targets=[{"Id": "1", "Arn": FUNCTION}])
+    arn = f"arn:aws:events:us-east-1:123456789012:rule/{rule}"
+    await_empty(world, PushTrigger("events", arn, "1", FUNCTION).queue_name)
+    world.events.enable_rule(Name=rule)
     put_event(world, n=3)
     assert world.event()["detail"] == {"n": 3}
-    world.events.remove_targets(Rule="other", Ids=["1"])
-    world.events.delete_rule(Name="other")
-    world.events.enable_rule(Name=rule)
-    put_event(world, n=4)
-    assert world.event()["detail"] == {"n": 4}
 
 
 def test_a_target_that_nobody_delivers_to_is_refused(world: World, rule: str) -> None:
     """By name: the engine would answer every PutEvents with an error from then on."""
     arn = "arn:aws:states:us-east-1:123456789012:stateMachine:orders"
-    with pytest.raises(ClientError, match=f"Parameter {arn} is not valid. Reason: the local"):
+    with pytest.raises(ClientError, match=f"Parameter {arn} is not valid"):
         world.events.put_targets(Rule=rule, Targets=[{"Id": "1", "Arn": arn}])
     put_event(world, n=1)
 
 
 def test_a_schedule_fires_in_its_rhythm(world: World) -> None:
-    """Each firing is an event of its instant: a minute apart, 600 times as fast as life here."""
+    """Each firing is an event of its instant, whole minutes apart; time passes 600 times as fast."""
     world.events.put_rule(Name="often", ScheduleExpression="rate(1 minute)")
     world.events.put_targets(Rule="often", Targets=[{"Id": "1", "Arn": FUNCTION}])
     put_event(world, n=1)  # nothing to a rule without a pattern
@@ -378,17 +403,120 @@ def test_a_schedule_fires_in_its_rhythm(world: World) -> None:
     assert [shape(event) for event in fired] == [shape(events.scheduled("often"))] * 4
     assert fired[0]["resources"] == ["arn:aws:events:us-east-1:123456789012:rule/often"]
     instants = [int(time.mktime(time.strptime(e["time"], "%Y-%m-%dT%H:%M:%SZ"))) for e in fired]
-    assert [after - before for before, after in zip(instants, instants[1:], strict=False)] == [
-        60,
-        60,
-        60,
-    ]
+    waits = [after - before for before, after in itertools.pairwise(instants)]
+    assert all(wait > 0 and wait % 60 == 0 for wait in waits), waits
 
 
 @pytest.mark.parametrize("expression", ["rate(1 minutes)", "cron(0 0 * * * *)", "daily"])
 def test_what_is_no_schedule_is_refused(world: World, expression: str) -> None:
     """In EventBridge's words, and without a rule."""
-    with pytest.raises(ClientError, match="Parameter ScheduleExpression is not valid.") as refused:
+    with pytest.raises(
+        ClientError, match=r"Parameter ScheduleExpression is not valid\."
+    ) as refused:
         world.events.put_rule(Name="wrong", ScheduleExpression=expression)
     assert refused.value.response["Error"]["Code"] == "ValidationException"
     assert world.events.list_rules()["Rules"] == []
+
+
+# --- Restarts and chains --------------------------------------------------------------------
+
+
+def test_a_service_that_starts_again_goes_on(tmp_path: Path, aws: EmbeddedAws) -> None:
+    """On an AWS that went on meanwhile: what was pushed in between arrives, schedules are known."""
+    code = write_code(tmp_path, HANDLER.format(seen=str(tmp_path / "seen")))
+    with LocalLambda(aws=aws.url, log_stream=io.BytesIO()) as local:
+        local.create_function("f", handler="app.handler", code=code)
+        with closing(local.client("sns")) as sns, closing(local.client("events")) as bus:
+            topic = sns.create_topic(Name="restarts")["TopicArn"]
+            sns.subscribe(TopicArn=topic, Protocol="lambda", Endpoint=FUNCTION)
+            bus.put_rule(Name="restarts", ScheduleExpression="rate(1 minute)")
+            bus.put_targets(
+                Rule="restarts", Targets=[{"Id": "1", "Arn": FUNCTION, "Input": '"tick"'}]
+            )
+    with aws.client("sns") as sns:
+        sns.publish(TopicArn=topic, Message="meanwhile")
+    with LocalLambda(aws=aws.url, log_stream=io.BytesIO(), time_scale=600) as local:
+        local.create_function("f", handler="app.handler", code=code)
+        seen = tmp_path / "seen"
+        eventually(lambda: seen.exists() and '"tick"' in seen.read_text(), "the schedule")
+        eventually(lambda: "meanwhile" in seen.read_text(), "the message")
+        with closing(local.client("sns")) as sns, closing(local.client("events")) as bus:
+            sns.delete_topic(TopicArn=topic)
+            bus.remove_targets(Rule="restarts", Ids=["1"])
+            bus.delete_rule(Name="restarts")
+    with aws.client("sqs") as sqs:
+        assert "QueueUrls" not in sqs.list_queues(QueueNamePrefix="rapid-mock-trigger-")
+
+
+def test_an_upload_goes_through_topic_and_queue_to_the_function(aws: EmbeddedAws) -> None:
+    """The example: bucket, topic, queue and mapping as its template has them; and back to S3."""
+    with LocalLambda(aws=aws.url, log_stream=io.BytesIO()) as local:
+        code = REPOSITORY / "examples" / "upload_chain"
+        local.create_function("summary", handler="app.handler", code=code, timeout=30)
+        names = ("s3", "sns", "sqs", "lambda")
+        with ExitStack() as stack:
+            s3, sns, sqs, functions = (
+                stack.enter_context(closing(local.client(name))) for name in names
+            )
+            s3.create_bucket(Bucket="uploads")
+            topic = sns.create_topic(Name="uploaded")["TopicArn"]
+            sqs.create_queue(QueueName="arrivals", Attributes={"VisibilityTimeout": "180"})
+            queue_arn = "arn:aws:sqs:us-east-1:123456789012:arrivals"
+            sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=queue_arn)
+            functions.create_event_source_mapping(
+                EventSourceArn=queue_arn,
+                FunctionName="summary",
+                FunctionResponseTypes=["ReportBatchItemFailures"],
+            )
+            s3.put_bucket_notification_configuration(
+                Bucket="uploads",
+                NotificationConfiguration={
+                    "TopicConfigurations": [
+                        {
+                            "TopicArn": topic,
+                            "Events": ["s3:ObjectCreated:*"],
+                            "Filter": only(prefix="in/", suffix=".csv"),
+                        }
+                    ]
+                },
+            )
+            s3.put_object(Bucket="uploads", Key="in/spring orders.csv", Body=b"id,sum\n1,2\n3,4\n")
+            summary = "summaries/in/spring orders.csv.json"
+
+            def is_there() -> bool:
+                return bool(s3.list_objects_v2(Bucket="uploads", Prefix=summary).get("Contents"))
+
+            eventually(is_there, "the summary")
+            body = s3.get_object(Bucket="uploads", Key=summary)["Body"].read()
+    assert json.loads(body) == {
+        "key": "in/spring orders.csv",
+        "rows": 2,
+        "columns": ["id", "sum"],
+    }
+
+
+def test_a_scheduled_job_reports_on_the_day_before(aws: EmbeddedAws) -> None:
+    """The example: its event is the documented one, its report is published."""
+    with LocalLambda(aws=aws.url, log_stream=io.BytesIO()) as local, ExitStack() as stack:
+        s3, sns, sqs = (
+            stack.enter_context(closing(local.client(name))) for name in ("s3", "sns", "sqs")
+        )
+        s3.create_bucket(Bucket="orders")
+        s3.put_object(Bucket="orders", Key="orders/2026/01/01/a.json", Body=b"{}")
+        topic = sns.create_topic(Name="reports")["TopicArn"]
+        url = sqs.create_queue(QueueName="reports")["QueueUrl"]
+        queue_arn = "arn:aws:sqs:us-east-1:123456789012:reports"
+        sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=queue_arn)
+        example = REPOSITORY / "examples" / "scheduled_report"
+        report = local.create_function(
+            "report",
+            handler="app.handler",
+            code=example,
+            timeout=30,
+            environment={"BUCKET": "orders", "TOPIC_ARN": topic},
+        )
+        result = report.invoke((example / "event.json").read_bytes())
+        (message,) = sqs.receive_message(QueueUrl=url, WaitTimeSeconds=10)["Messages"]
+    assert result.payload == {"day": "2026-01-01", "orders": 1}
+    published = json.loads(message["Body"])
+    assert published["Message"] == "Thursday, 01 January 2026: 1 orders, 2 bytes"
