@@ -49,17 +49,11 @@ def find_handler(name: str) -> Handler:
 
 
 def prepared(handler: Handler) -> Handler:
-    """The handler inside its middleware, after the init hooks.
-
-    asyncio is loaded now for one that will need it. Raises what the init hooks raise.
-    """
+    """The handler inside its middleware; asyncio is loaded now for one that will need it."""
     hooks = sys.modules.get("lambda_runtime.hooks")
     if is_async(handler):
         __import__("lambda_runtime.event_loop")
-    if hooks is None:
-        return handler
-    hooks.run_init()
-    return hooks.wrapped(handler)  # type: ignore[no-any-return]
+    return handler if hooks is None else hooks.wrapped(handler)
 
 
 def is_async(handler: Handler) -> bool:

@@ -13,9 +13,11 @@ import json
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from rapid_mock.errors import CallFailed
 from rapid_mock.events.received import bus_event, s3_event, sns_event
 from rapid_mock.host.clock import Clock
 from rapid_mock.http.gateway import Interception
+from rapid_mock.service.event_source import backoff
 from rapid_mock.service.names import Place
 from rapid_mock.service.push_triggers import RULE, S3, SNS, PushTrigger
 from rapid_mock.service.rule_input import reserved_variables, target_input
@@ -49,6 +51,8 @@ class PushSources:
         explain: Callable[[str], None],
     ) -> None:
         self._account = place.account
+        self._explain = explain
+        self._restoring: asyncio.Task[None] | None = None
         self._clock = clock
         deliver = Targets(calls, accept).deliver
         self._triggers = PushTriggers(calls, deliver=deliver, render=self._events, explain=explain)
@@ -62,16 +66,32 @@ class PushSources:
             QueueCalls(),
         ]
 
-    async def restore(self) -> None:
-        """Carry on with what an earlier service began on the same engine."""
-        await self._rules.restore()
-        await self._triggers.restore()
+    def start(self) -> None:
+        """Go on with what an earlier service began on the same engine, as soon as it answers."""
+        self._restoring = asyncio.get_running_loop().create_task(self._restore())
 
     async def close(self) -> None:
         """Take no more events; returns when nothing is under way."""
+        if self._restoring is not None:
+            self._restoring.cancel()
+            await asyncio.gather(self._restoring, return_exceptions=True)
         self._rules.close()
         await self._triggers.close()
         await asyncio.gather(*self._firings)
+
+    async def _restore(self) -> None:
+        failures = 0
+        while True:
+            try:
+                await self._rules.restore()
+                await self._triggers.restore()
+            except CallFailed as failure:
+                failures += 1
+                if failures == 1:
+                    self._explain(f"what pushes events cannot be asked for yet: {failure}")
+                await asyncio.sleep(backoff(failures))
+            else:
+                return
 
     def _fire(self, firing: Firing) -> None:
         task = asyncio.get_running_loop().create_task(self._delivery.deliver(firing))

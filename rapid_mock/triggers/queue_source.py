@@ -105,7 +105,7 @@ class _QueueFeed:
         self._is_stopping = asyncio.Event()
         self._told = ""
 
-    def start(self) -> None:
+    async def start(self) -> None:
         self._spawn(self._begin())
 
     async def stop(self) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 from lambda_runtime import contract
 from rapid_mock.console import Console
-from rapid_mock.errors import CallFailed, ServiceError, SetupError
+from rapid_mock.errors import ServiceError
 from rapid_mock.host.clock import Clock
 from rapid_mock.host.functions import Functions
 from rapid_mock.host.watchdog import Watchdog
@@ -21,10 +21,12 @@ from rapid_mock.service.mappings import EventSourceMapping, EventSourceMappings
 from rapid_mock.service.requests import InvokeAnswer, InvokeRequest, OnAnswer
 from rapid_mock.tracing import new_trace_header
 from rapid_mock.triggers.aws import Aws, AwsPlace
+from rapid_mock.triggers.checkpoints import Checkpoints, CheckpointStore
 from rapid_mock.triggers.mappings import MappingOperations
 from rapid_mock.triggers.poller import Source, Surroundings
 from rapid_mock.triggers.push_sources import PushSources
 from rapid_mock.triggers.queue_source import AWS_WAIT, LOCAL_WAIT, QueueSource
+from rapid_mock.triggers.streams import StreamSource
 
 STOP_SECONDS = 4.0
 
@@ -53,29 +55,29 @@ class Triggers:
         self._pace = pace
         self._console = console
         self._gateway: Gateway | None = None
+        self._store = CheckpointStore(console.explain, None if place is None else place.state)
         self.aws = None if place is None else Aws(place)
         self._push: PushSources | None = None
         self.mappings = MappingOperations(
             EventSourceMappings(functions.registry),
             {} if self.aws is None else _sources(self.aws),
             self._surround,
+            self._store,
             lambda: clock.now().wall,
         )
 
     async def start(self, watchdog: Watchdog) -> None:
-        """Start the embedded AWS, if there is to be one, and hear of what is pushed.
+        """Open what was kept, start an AWS if there is to be one, and hear of what it pushes.
 
-        Raises SetupError when the AWS does not start, or does not answer.
+        Raises SetupError when one of them cannot be had.
         """
+        self._store.open()
         if self.aws is None:
             return
         await self.aws.start(watchdog)
         if self.aws.url is not None:
             self._push = self._push_sources(self.aws)
-            try:
-                await self._push.restore()
-            except CallFailed as failure:
-                raise SetupError(f"{self.aws.url} does not answer: {failure}") from failure
+            self._push.start()
 
     def router(self) -> Router:
         """An empty one for the Lambda API, which passes on what is for other services."""
@@ -102,6 +104,7 @@ class Triggers:
 
     async def close(self, watchdog: Watchdog) -> None:
         """After the pollers have stopped: end the gateway and the embedded AWS."""
+        self._store.close()
         if self._gateway is not None:
             await self._gateway.close()
         if self.aws is not None:
@@ -140,7 +143,7 @@ class Triggers:
             return False
         return True
 
-    def _surround(self, mapping: EventSourceMapping, checkpoints: dict[str, str]) -> Surroundings:
+    def _surround(self, mapping: EventSourceMapping, checkpoints: Checkpoints) -> Surroundings:
         registry = self._functions.registry
         version = registry.version(mapping.function.name, mapping.function.qualifier)
         if self.aws is None:
@@ -150,12 +153,15 @@ class Triggers:
             clock=self._clock,
             invoke=lambda payload: self._outcome(mapping, payload),
             processed=lambda result: self.mappings.processed(mapping.mapping_id, result),
-            send=self._send,
+            send=self._tell,
             explain=self._console.explain,
             checkpoints=checkpoints,
             function_timeout=float(version.settings["Timeout"]),
             role_arn=version.settings["Role"],
         )
+
+    async def _tell(self, destination: str, record: Any) -> None:
+        self._send(destination, record)
 
     async def _outcome(self, mapping: EventSourceMapping, payload: bytes) -> Outcome:
         """Invoke a mapping's function, and say what came of it."""
@@ -180,7 +186,11 @@ def _refuse(answer: InvokeAnswer | ServiceError) -> None:
 def _sources(aws: Aws) -> dict[SourceKind, Source]:
     """A further kind of source is added here."""
     wait = AWS_WAIT if aws.url is None and not aws.is_embedded else LOCAL_WAIT
-    return {SourceKind.SQS: QueueSource(wait=wait, keeps_order=not aws.is_embedded)}
+    return {
+        SourceKind.SQS: QueueSource(wait=wait, keeps_order=not aws.is_embedded),
+        SourceKind.KINESIS: StreamSource(),
+        SourceKind.DYNAMODB: StreamSource(),
+    }
 
 
 def _outcome(answer: InvokeAnswer | ServiceError) -> Outcome:

@@ -23,50 +23,15 @@ sys.stdin.read()
 server.stop()
 """
 _CLOSING_SHARDS = """
-from hashlib import md5
-from moto.kinesis.models import KinesisBackend, Stream
-
-def for_key(stream, key, explicit_hash):
-    number = int(explicit_hash or md5(key.encode()).hexdigest(), 16 - 6 * bool(explicit_hash))
-    return next(
-        shard
-        for shard in stream.shards.values()
-        if shard.is_open and shard.starting_hash <= number <= shard.ending_hash
-    )
-
-def leaving_records(reshard):
-    def resharded(stream, *names):
-        shards = [stream.shards[name] for name in names if name in stream.shards]
-        kept = [shard.records for shard in shards]
-        for shard in shards:
-            shard.records = {}
-        reshard(stream, *names)
-        for shard, records in zip(shards, kept):
-            shard.records = records
-    return resharded
-
-def ending(get_records):
-    def read(backend, stream_arn, shard_iterator, limit):
-        following, records, behind = get_records(backend, stream_arn, shard_iterator, limit)
-        stream, shard_id, last = decompose_shard_iterator(following)
-        shard = backend.describe_stream(stream_arn, stream).shards[shard_id]
-        is_over = not shard.is_open and int(last) >= shard.get_max_sequence_number()
-        return (None if is_over else following), records, behind
-    return read
-
-from moto.kinesis.models import decompose_shard_iterator
-Stream.get_shard_for_key = for_key
-Stream.split_shard = leaving_records(Stream.split_shard)
-Stream.merge_shards = leaving_records(Stream.merge_shards)
-KinesisBackend.get_records = ending(KinesisBackend.get_records)
+from rapid_mock.triggers.embedded_shards import close_shards
+close_shards()
 """
 
 
 class EmbeddedAws:
     """Listens at `url` until the block is left.
 
-    With `closes_shards` a Kinesis shard that was split or merged takes no more records, keeps
-    those it has, and a read at its end brings no iterator: as on AWS, unlike moto.
+    With `closes_shards` Kinesis shards that are split or merged take no more records, as on AWS.
     """
 
     def __init__(self, *, closes_shards: bool = False) -> None:

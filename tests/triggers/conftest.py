@@ -24,5 +24,6 @@ def closing_aws() -> Iterator[EmbeddedAws]:
 
 @pytest.fixture
 def store() -> Iterator[CheckpointStore]:
-    with closing(CheckpointStore()) as made:
+    with closing(CheckpointStore(print)) as made:
+        made.open()
         yield made

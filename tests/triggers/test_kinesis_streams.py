@@ -7,7 +7,6 @@ import json
 import os
 import uuid
 from collections.abc import Callable, Iterable
-from contextlib import closing
 from itertools import count
 from typing import Any
 
@@ -483,21 +482,6 @@ def test_stream_that_is_created_anew(
             await world.until(lambda: len(world.done) == 3)
         assert world.data == numbers(9, 12)
         assert world.said == [f"there is no stream {stream.arn}: the mapping waits for it"]
-
-    asyncio.run(scenario())
-
-
-def test_checkpoints_that_cannot_be_kept(aws: EmbeddedAws, stream: Stream) -> None:
-    """A store that fails is said once, and stops nothing."""
-
-    async def scenario() -> None:
-        with closing(CheckpointStore()) as store:
-            stream.put(numbers(0, 4))
-            async with polling(aws, store, stream.arn, BatchSize=1) as world:
-                store.close()
-                await world.until(lambda: len(world.done) == 4)
-        (sentence,) = world.said
-        assert sentence.startswith(f"checkpoints of {stream.arn} cannot be kept: ")
 
     asyncio.run(scenario())
 

@@ -393,7 +393,7 @@ def test_a_target_that_nobody_delivers_to_is_refused(world: World, rule: str) ->
 
 
 def test_a_schedule_fires_in_its_rhythm(world: World) -> None:
-    """Each firing is an event of its instant, whole minutes apart; time passes 600 times as fast."""
+    """Each firing is an event of its instant, whole minutes apart; time passes 600 times faster."""
     world.events.put_rule(Name="often", ScheduleExpression="rate(1 minute)")
     world.events.put_targets(Rule="often", Targets=[{"Id": "1", "Arn": FUNCTION}])
     put_event(world, n=1)  # nothing to a rule without a pattern

@@ -5,9 +5,6 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterator
 from typing import Any, NoReturn
 
-from fastapi import FastAPI
-from starlette.applications import Starlette
-
 import lambda_runtime
 from lambda_runtime import (
     ClientContext,
@@ -30,7 +27,6 @@ from lambda_runtime import (
     current_context,
     middleware,
     on_error,
-    on_init,
     on_shutdown,
     register_after_restore,
     register_before_snapshot,
@@ -38,7 +34,6 @@ from lambda_runtime import (
     run,
     use_codec,
 )
-from lambda_runtime.asgi import asgi
 
 
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, object]:
@@ -113,10 +108,6 @@ def mapped(error: BaseException, context: LambdaContext | None) -> BaseException
     return None
 
 
-@on_init
-async def connect() -> None: ...
-
-
 @on_shutdown
 def close() -> None:
     print(current_context().aws_request_id)
@@ -163,5 +154,3 @@ def handlers() -> None:
     for one in (handler, coroutine, generator, asynchronous_generator, streamed):
         Runtime(one)
     Runtime("app.handler")
-    Runtime(asgi(FastAPI(), stream=True, root_path="/orders"))
-    Runtime(asgi(Starlette(), lifespan=False))
