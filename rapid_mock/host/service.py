@@ -98,13 +98,19 @@ class LambdaService:
         )
         self._event_configs = EventInvokeConfigs()
         self._policies = Policies()
-        self._destinations = Destinations(self.invoke, console)
+        self._destinations = Destinations(self.invoke, self._tell, console)
         pace = self._clock if time_scale == 1 else ScaledClock(self._clock, time_scale)
         self._events = EventDelivery(
             self.invoke, self._handling, self._destinations.send, pace, console
         )
         self._triggers = Triggers(
-            aws, self._functions, self.invoke, self._destinations.send, self._clock, pace, console
+            aws,
+            self._functions,
+            self.invoke,
+            self._destinations.deliver,
+            self._clock,
+            pace,
+            console,
         )
         self._own_url = ""
         self._urls = FunctionUrls(self._functions, self, self._wall)
@@ -281,6 +287,9 @@ class LambdaService:
             (settings.get("DeadLetterConfig") or {}).get("TargetArn"),
             self._functions.deployed(name).share.reserved == 0,
         )
+
+    async def _tell(self, arn: str, record: Any) -> None:
+        await self._triggers.tell(arn, record)
 
     def _wall(self) -> float:
         return self._clock.now().wall

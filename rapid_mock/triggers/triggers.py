@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from lambda_runtime import contract
 from rapid_mock.console import Console
-from rapid_mock.errors import ServiceError
+from rapid_mock.errors import ServiceError, SetupError
 from rapid_mock.host.clock import Clock
 from rapid_mock.host.functions import Functions
 from rapid_mock.host.watchdog import Watchdog
@@ -22,6 +22,7 @@ from rapid_mock.service.requests import InvokeAnswer, InvokeRequest, OnAnswer
 from rapid_mock.tracing import new_trace_header
 from rapid_mock.triggers.aws import Aws, AwsPlace
 from rapid_mock.triggers.checkpoints import Checkpoints, CheckpointStore
+from rapid_mock.triggers.destinations import tell
 from rapid_mock.triggers.mappings import MappingOperations
 from rapid_mock.triggers.poller import Source, Surroundings
 from rapid_mock.triggers.push_sources import PushSources
@@ -43,7 +44,7 @@ class Triggers:
         place: AwsPlace | None,
         functions: Functions,
         invoke: Callable[[InvokeRequest, OnAnswer], None],
-        send: Callable[[str, Any], None],
+        send: Callable[[str, Any], Awaitable[None]],
         clock: Clock,
         pace: Clock,
         console: Console,
@@ -109,6 +110,12 @@ class Triggers:
             await self._gateway.close()
         if self.aws is not None:
             await self.aws.close(watchdog)
+
+    async def tell(self, arn: str, record: Any) -> None:
+        """Tell another service of a record; raises CallFailed, or SetupError without one."""
+        if self.aws is None:
+            raise SetupError("there is no such service here")
+        await tell(self.aws.calls(arn.split(":")[3]), arn, record)
 
     def _push_sources(self, aws: Aws) -> PushSources:
         place = self._functions.registry.place
