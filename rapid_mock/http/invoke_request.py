@@ -34,6 +34,8 @@ _TENANT_ID = contract.HEADER_INVOKE_TENANT_ID.lower()
 
 _LOG_TAIL = "Tail"
 _LOG_TYPES = (_LOG_TAIL, "None")
+_FORM = "application/x-www-form-urlencoded"
+"""What curl and urllib call any body of which nothing was said."""
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._~!$&'()*+,;=:@-]{1,128}")
 """What can be a path segment as it stands, for there the runtime puts it."""
 
@@ -59,7 +61,7 @@ def read_invoke_request(
         body or b"{}",
         qualifier=_qualifier(request.query) if request.query else None,
         invocation_type=invocation_type or contract.INVOCATION_REQUEST_RESPONSE,
-        content_type=_text(headers, "content-type") or contract.CONTENT_TYPE_JSON,
+        content_type=_content_type(headers),
         trace_id=_text(headers, _TRACE_ID) or new_trace_header(),
         client_context=_client_context(headers),
         tenant_id=_text(headers, _TENANT_ID),
@@ -76,6 +78,12 @@ def request_id_of(request: Request) -> str:
 def _qualifier(query: str) -> str | None:
     values = parse_qs(query).get("Qualifier")
     return values[0] if values else None
+
+
+def _content_type(headers: dict[str, str]) -> str:
+    """What the runtime is told; a payload is JSON, whatever a client calls it by default (RIE)."""
+    given = _text(headers, "content-type")
+    return given if given and given != _FORM else contract.CONTENT_TYPE_JSON
 
 
 def _text(headers: dict[str, str], name: str) -> str | None:
