@@ -28,7 +28,7 @@ from types import TracebackType
 from typing import Any, Self, TypeVar
 
 from lambda_runtime import contract
-from rapid_mock.console import Console
+from rapid_mock.console import Console, LogConfig
 from rapid_mock.errors import SetupError
 from rapid_mock.host.clock import ManualClock
 from rapid_mock.host.environments import add_apis
@@ -297,7 +297,7 @@ class ExecutionEnvironment:
             console=Console(self._output),
             observer=self,
             watchdog=Watchdog(),
-            log_format=self._log_format,
+            log=LogConfig(self._log_format),
             trace=self._trace,
         )
         router = Router()

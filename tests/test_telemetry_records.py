@@ -54,7 +54,8 @@ def test_a_platform_record() -> None:
 def test_a_line_is_a_string() -> None:
     """Escaped as JSON has it; bytes that are no UTF-8 are marked, none is lost silently."""
     assert rendered("function", b'a "b"\t\xc3\xa9\xff') == (
-        b'{"time":"2026-01-02T03:04:05.678Z","type":"function","record":"a \\"b\\"\\t\xc3\xa9\xef\xbf\xbd"}'
+        b'{"time":"2026-01-02T03:04:05.678Z","type":"function",'
+        b'"record":"a \\"b\\"\\t\xc3\xa9\xef\xbf\xbd"}'
     )
 
 
