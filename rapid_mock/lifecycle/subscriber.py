@@ -30,17 +30,6 @@ Render = Callable[[Record, Subscription], bytes]
 
 
 @dataclass(slots=True)
-class Batch:
-    """Rendered records: `own` of them are news, one may tell that `told` others were lost."""
-
-    lines: list[bytes] = field(default_factory=list)
-    size: int = 0
-    own: int = 0
-    told: int = 0
-    told_bytes: int = 0
-
-
-@dataclass(slots=True)
 class Loss:
     """Records that a subscriber did not get: how many, their bytes if known, and why."""
 
@@ -57,6 +46,16 @@ class Loss:
             "droppedRecords": self.records,
             "reason": self.reason,
         }
+
+
+@dataclass(slots=True)
+class Batch:
+    """Rendered records: `own` of them are news, the others tell of `told` losses."""
+
+    lines: list[bytes] = field(default_factory=list)
+    size: int = 0
+    own: int = 0
+    told: list[Loss] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -94,8 +93,7 @@ class Subscriber:
         self._sending: Batch | None = None
         self._failures = 0
         self._retry_at: float | None = None
-        self._lost = self._lost_bytes = 0
-        self._reason = ""
+        self._untold: dict[bool, Loss] = {}  # by whether the consumer was too slow
 
     @property
     def deadline(self) -> float | None:
@@ -108,7 +106,7 @@ class Subscriber:
     def is_idle(self) -> bool:
         """Whether everything so far has been delivered, or told to be lost."""
         return not (
-            self._sending or self._queue or self._open.lines or self._unrendered or self._lost
+            self._sending or self._queue or self._open.lines or self._unrendered or self._untold
         )
 
     def add(self, record: Record, now: Now) -> bool:
@@ -163,21 +161,21 @@ class Subscriber:
         self._sending, self._failures = None, 0
         if failure is None:
             self.delivered_records += batch.own
-            self.dropped_records += batch.told
+            self.dropped_records += sum(loss.records for loss in batch.told)
         else:
             self._lose(batch, _unsent(failure), now)
 
     def abandon(self) -> None:
         """Nobody listens any more: what has not arrived is lost, and told if attempts failed."""
-        if self._failure is not None:
-            rest = self.produced - self.delivered_records - self._given_up
+        rest = self.produced - self.delivered_records - self._given_up
+        if rest and self._failure is not None:
             self._give_up(rest, 0, _unsent(self._failure))
         self.dropped_records = self.produced - self.delivered_records
         self._unrendered.clear()
         self._queue.clear()
         self._open, self._sending = Batch(), None
         self._due = self._retry_at = None
-        self._lost = self._lost_bytes = 0
+        self._untold.clear()
 
     def _expect_more(self, since: float) -> None:
         if self._due is None:
@@ -188,8 +186,8 @@ class Subscriber:
         waiting, buffering = len(self._unrendered), self.subscription.buffering
         return (
             waiting >= RENDERED_TOGETHER
-            or len(self._open.lines) + waiting + bool(self._lost) >= buffering.max_items
-            or self._open.size + waiting * RECORD_BYTES + DROP_RECORD_BYTES > buffering.max_bytes
+            or len(self._open.lines) + waiting + len(self._untold) >= buffering.max_items
+            or self._open.size + waiting * RECORD_BYTES + self._reserved > buffering.max_bytes
         )
 
     def _render_all(self, now: Now) -> None:
@@ -199,20 +197,19 @@ class Subscriber:
 
     def _put(self, line: bytes, came: float, now: Now) -> None:
         buffering = self.subscription.buffering
-        reserved = DROP_RECORD_BYTES if self._lost else 0
-        if self._open.lines and self._open.size + len(line) + reserved > buffering.max_bytes:
+        size = self._open.size + len(line) + self._reserved
+        if self._open.lines and size > buffering.max_bytes:
             self._close(now)
         self._expect_more(came)
         self._open.lines.append(line)
         self._open.size += len(line)
         self._open.own += 1
-        if len(self._open.lines) + bool(self._lost) >= buffering.max_items:
+        if len(self._open.lines) + len(self._untold) >= buffering.max_items:
             self._close(now)
 
     def _close(self, now: Now) -> None:
         self._due = None
-        if self._lost:
-            self._tell_of_losses(now)
+        self._tell_of_losses(now)
         if not self._open.lines:
             return
         batch, self._open = self._open, Batch()
@@ -221,26 +218,39 @@ class Subscriber:
         else:
             self._queue.append(batch)
 
+    @property
+    def _reserved(self) -> int:
+        return DROP_RECORD_BYTES * len(self._untold)
+
     def _lose(self, batch: Batch, reason: str, now: Now) -> None:
-        self._lost += batch.own + batch.told
-        self._lost_bytes += batch.size + batch.told_bytes
-        self._reason = reason
-        self._give_up(batch.own, batch.size, reason)
+        """What the batch told of is untold again."""
+        for told in batch.told:
+            self._note(told)
+        if batch.own:
+            self._note(self._give_up(batch.own, batch.size, reason))
         self._expect_more(now.monotonic)
 
-    def _give_up(self, records: int, size: int, reason: str) -> None:
+    def _give_up(self, records: int, size: int, reason: str) -> Loss:
+        loss = Loss(self.name, records, size, reason)
         self._given_up += records
-        if records:
-            self._losses.append(Loss(self.name, records, size, reason))
+        self._losses.append(loss)
+        return loss
+
+    def _note(self, loss: Loss) -> None:
+        key = loss.reason == TOO_SLOW
+        other = self._untold.get(key)
+        if other is not None:
+            records, size = other.records + loss.records, other.size + loss.size
+            loss = Loss(loss.name, records, size, loss.reason)
+        self._untold[key] = loss
 
     def _tell_of_losses(self, now: Now) -> None:
-        members = Loss(self.name, self._lost, self._lost_bytes, self._reason).members
-        record = Record(
-            now.wall, contract.PLATFORM_LOGS_DROPPED, contract.TELEMETRY_PLATFORM, members
-        )
-        self._open.lines.append(self._render(record, self.subscription))
-        self._open.told, self._open.told_bytes = self._lost, self._lost_bytes
-        self._lost = self._lost_bytes = 0
+        for loss in self._untold.values():
+            kind, category = contract.PLATFORM_LOGS_DROPPED, contract.TELEMETRY_PLATFORM
+            record = Record(now.wall, kind, category, loss.members)
+            self._open.lines.append(self._render(record, self.subscription))
+            self._open.told.append(loss)
+        self._untold.clear()
 
 
 def _unsent(failure: str) -> str:

@@ -289,6 +289,19 @@ def test_a_slow_consumer_loses_what_does_not_fit() -> None:
     assert {each["reason"] for each in consumer.dropped} == {SLOW}
 
 
+def test_losses_of_two_kinds_are_told_apart() -> None:
+    """What did not fit while one batch failed to the end, and that batch, each with its reason."""
+    consumer = subscribed(max_items=2)
+    for number in range(2 * (1 + QUEUED_BATCHES + 2)):
+        consumer.line(str(number))
+    consumer.refuse_all("connection refused")
+    while consumer.under_way:
+        consumer.answer()
+        consumer.wait(1.0)
+    told = {each["reason"]: each["droppedRecords"] for each in consumer.dropped}
+    assert told == {SLOW: 4, "could not send events: connection refused": 2}
+
+
 def test_what_was_told_to_be_lost_is_told_again_when_the_telling_was_lost() -> None:
     """The counts of a `platform.logsDropped` that did not arrive are in the next one."""
     consumer = subscribed(timeout=0.025)
