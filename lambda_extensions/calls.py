@@ -1,34 +1,36 @@
-"""Handlers that are coroutine functions: one event loop for all of them."""
+"""Calling handlers, plain functions and coroutine functions alike."""
 
 from __future__ import annotations
 
-import asyncio
-import threading
-from collections.abc import Awaitable
+from _thread import allocate_lock
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    from lambda_extensions.coroutines import Coroutines
 
 
 class Calls:
-    """Runs coroutines in an event loop in a thread of its own; imported when the first appears.
-
-    One loop, whichever thread waits: a session that an `on_init` handler opens is good in others.
-    """
+    """Calls handlers; the first coroutine starts the one event loop that all of them share."""
 
     def __init__(self) -> None:
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(
-            target=self._loop.run_forever, name="coroutines", daemon=True
-        )
-        self._thread.start()
+        self._lock = allocate_lock()
+        self._coroutines: Coroutines | None = None
 
-    def wait(self, result: Awaitable[object]) -> None:
-        """Wait for its end, from another thread; raises what it raises."""
-        asyncio.run_coroutine_threadsafe(_awaited(result), self._loop).result()
+    def call(self, handler: Callable[[Any], Any], argument: object) -> None:
+        """Call it, to its end; raises what it raises."""
+        result = handler(argument)
+        if not hasattr(result, "__await__"):
+            return
+        with self._lock:
+            if self._coroutines is None:
+                from lambda_extensions.coroutines import Coroutines
+
+                self._coroutines = Coroutines()
+        self._coroutines.wait(result)
 
     def close(self) -> None:
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join()
-        self._loop.close()
-
-
-async def _awaited(result: Awaitable[object]) -> None:
-    await result
+        if self._coroutines is not None:
+            self._coroutines.close()

@@ -29,22 +29,13 @@ BACKOFF_SECONDS = (0.05, 2.0)
 GRACE_SECONDS = 0.05
 """How much longer than its time a delivery may take to give up by itself."""
 
+STUCK_SECONDS = 10.0
+"""A handler that is at one list for so long no longer keeps records from the other handlers."""
+
+BURIAL_SHARE = 0.25
+"""How much of the last seconds is kept for the dead-letter, where there is one."""
+
 _ALL_TYPES = frozenset(contract.TELEMETRY_TYPES)
-
-
-class Counters:
-    """Records: `received` (accepted), `delivered`, `retried` (given again), `dropped`."""
-
-    __slots__ = ("delivered", "dropped", "received", "retried")
-
-    def __init__(self) -> None:
-        self.received = self.delivered = self.retried = self.dropped = 0
-
-    def __repr__(self) -> str:
-        return (
-            f"received {self.received}, delivered {self.delivered}, "
-            f"retried {self.retried}, dropped {self.dropped}"
-        )
 
 
 class Delivery:
@@ -63,7 +54,7 @@ class Delivery:
     ) -> None:
         self.types = frozenset(wish.types)
         self.policy = wish.policy
-        self.counters = Counters()
+        self.counters = wish.counters
         self._wish = wish
         self._call = call
         self._give_up = give_up
@@ -72,8 +63,9 @@ class Delivery:
         self._records: list[TelemetryRecord] = []
         self._size = 0
         self._oldest = 0.0
-        self._in_work = 0
-        self._is_wanted = False
+        self._at_work: list[TelemetryRecord] = []
+        self._began = 0.0
+        self._is_busy = self._is_wanted = False
         self._ends_at: float | None = None
         self._thread = threading.Thread(target=self._work, name="telemetry", daemon=True)
 
@@ -85,10 +77,14 @@ class Delivery:
         with self._changed:
             return not self._size or self._size + size <= self._capacity
 
+    def is_stuck(self) -> bool:
+        """Whether the handler has been at one list for too long to wait for it."""
+        with self._changed:
+            return self._is_busy and time.monotonic() - self._began > STUCK_SECONDS
+
     def add(self, records: list[TelemetryRecord], size: int) -> None:
         """Take out of a batch of `size` bytes the records of our types, and those of none."""
-        others = _ALL_TYPES - self.types
-        mine = [record for record in records if record.type.partition(".")[0] not in others]
+        mine = self._mine(records)
         if not mine:
             return
         with self._changed:
@@ -99,36 +95,70 @@ class Delivery:
             self.counters.received += len(mine)
             self._changed.notify_all()
 
-    def flush(self, timeout: float) -> bool:
-        """Deliver what is there now; returns whether that was done within `timeout` seconds."""
+    def pass_over(self, records: list[TelemetryRecord]) -> None:
+        """Drop our part of a batch, because there is no room and the handler is stuck."""
+        mine = self._mine(records)
+        if mine:
+            with self._changed:
+                self.counters.received += len(mine)
+                self.counters.dropped += len(mine)
+            complain(f"{_telling(mine)} lost: the telemetry handler is stuck")
+
+    def want(self) -> None:
+        """Deliver what is there now, whatever the policy says."""
         with self._changed:
             self._is_wanted = True
             self._changed.notify_all()
+
+    def flush(self, timeout: float) -> bool:
+        """Deliver what is there now; returns whether that was done within `timeout` seconds."""
+        self.want()
+        with self._changed:
             return self._changed.wait_for(self._is_empty, timeout)
 
-    def close(self, timeout: float) -> None:
-        """Deliver everything, at most `timeout` seconds long; the rest is dropped and counted."""
+    def end(self, timeout: float) -> None:
+        """Deliver everything from now on, at most `timeout` seconds long; the first call counts."""
         with self._changed:
-            self._ends_at = time.monotonic() + timeout
+            if self._ends_at is None:
+                self._ends_at = time.monotonic() + self._without_burial(timeout)
             self._changed.notify_all()
-        self._thread.join(timeout + GRACE_SECONDS)
+
+    def close(self, timeout: float) -> None:
+        """Deliver everything, at most `timeout` seconds long; what is left then is dropped,
+        counted, named, and given to the dead-letter in the same time.
+        """
+        until = time.monotonic() + timeout
+        self.end(timeout)
+        if self._thread is not threading.current_thread():  # which gives up and ends all of them
+            self._thread.join(self._without_burial(timeout) + GRACE_SECONDS)
         with self._changed:
+            stuck, self._at_work = self._at_work, []
             left, self._records = self._records, []
-            stuck, self._in_work = self._in_work, 0
+            self.counters.dropped += len(stuck) + len(left)
         if stuck:
-            self.counters.dropped += stuck
-            complain(f"the telemetry handler did not return: {stuck} records may be lost")
+            complain(f"the telemetry handler did not return: {len(stuck)} records may be lost")
         if left:
-            self._drop(left, "the execution environment ends")
+            complain(f"{_telling(left)} lost: the execution environment ends")
+        if stuck or left:
+            self._bury_until(until, [*stuck, *left])
+
+    def _without_burial(self, seconds: float) -> float:
+        return seconds * (1 - BURIAL_SHARE) if self._wish.dead_letter is not None else seconds
+
+    def _mine(self, records: list[TelemetryRecord]) -> list[TelemetryRecord]:
+        others = _ALL_TYPES - self.types
+        return [record for record in records if record.type.partition(".")[0] not in others]
 
     def _is_empty(self) -> bool:
-        return not self._records and not self._in_work
+        return not self._records and not self._is_busy
+
+    # --- In the thread ----------------------------------------------------------------------
 
     def _work(self) -> None:
         while (records := self._take()) is not None:
             self._deliver(records)
             with self._changed:
-                self._in_work = 0
+                self._is_busy = False
                 self._changed.notify_all()
 
     def _take(self) -> list[TelemetryRecord] | None:
@@ -143,7 +173,8 @@ class Delivery:
                 self._is_wanted = False
                 self._changed.wait(due)
             taken, self._records = self._records, []
-            self._size, self._in_work = 0, len(taken)
+            self._size, self._at_work, self._is_busy = 0, taken, True
+            self._began = time.monotonic()
             return taken
 
     def _due_in(self) -> float | None:
@@ -156,22 +187,22 @@ class Delivery:
         pause, longest = BACKOFF_SECONDS
         attempt = 1
         while (error := self._attempt(records)) is not None:
-            if self._wish.on_failure == "exit":
-                self._give_up(error)
-            is_last = self._wish.on_failure == "drop" or attempt == ATTEMPTS
+            is_last = self._wish.on_failure != "retry" or attempt == ATTEMPTS
             if is_last or not self._may_wait(pause):
-                self._drop(records, "the telemetry handler failed", error)
+                self._drop(records, error)
                 return
             if attempt == 1:
-                what = f"{len(records)} telemetry records will be delivered again"
-                complain(f"{what}: {type(error).__name__}: {error}")
+                again = f"{_telling(records, 'will be')} delivered again"
+                complain(f"{again}: {type(error).__name__}: {error}")
             self.counters.retried += len(records)
             attempt, pause = attempt + 1, min(longest, pause * 2)
-        self.counters.delivered += len(records)
+        with self._changed:  # `close` may have given them up in the meantime
+            self.counters.delivered += len(self._at_work)
+            self._at_work = []
 
     def _attempt(self, records: list[TelemetryRecord]) -> BaseException | None:
         try:
-            self._call(self._wish.handler, records)
+            self._call(self._wish.handler, list(records))  # what it does to it is its own
         except BaseException as error:  # noqa: BLE001  not even sys.exit() may end this thread
             return error
         return None
@@ -185,13 +216,32 @@ class Delivery:
                 self._changed.wait_for(lambda: False, pause)
             return self._ends_at is None or time.monotonic() < self._ends_at
 
-    def _drop(
-        self, records: list[TelemetryRecord], reason: str, error: BaseException | None = None
-    ) -> None:
-        self.counters.dropped += len(records)
-        complain(f"{len(records)} telemetry records are lost: {reason}", error)
-        if self._wish.dead_letter is not None:
-            try:
-                self._call(self._wish.dead_letter, records)
-            except Exception as failure:  # noqa: BLE001  it was the last resort
-                complain("the dead-letter handler failed too", failure)
+    def _drop(self, records: list[TelemetryRecord], error: BaseException) -> None:
+        with self._changed:
+            is_ours, self._at_work = bool(self._at_work), []
+            self.counters.dropped += len(records) if is_ours else 0
+        if is_ours:
+            complain(f"{_telling(records)} lost: the telemetry handler failed", error)
+            self._bury(records)
+        if self._wish.on_failure == "exit":
+            self._give_up(error)
+
+    # --- What nobody takes ------------------------------------------------------------------
+
+    def _bury(self, records: list[TelemetryRecord]) -> None:
+        if self._wish.dead_letter is None:
+            return
+        try:
+            self._call(self._wish.dead_letter, records)
+        except BaseException as failure:  # noqa: BLE001  it was the last resort
+            complain("the dead-letter handler failed too", failure)
+
+    def _bury_until(self, until: float, records: list[TelemetryRecord]) -> None:
+        """As `_bury`, for a thread that has no time to wait for a dead-letter that hangs."""
+        thread = threading.Thread(target=self._bury, args=[records], daemon=True)
+        thread.start()
+        thread.join(max(0.0, until - time.monotonic()) + GRACE_SECONDS)
+
+
+def _telling(records: list[TelemetryRecord], verb: str = "are") -> str:
+    return f"{len(records)} telemetry records {verb}"

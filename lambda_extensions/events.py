@@ -69,6 +69,11 @@ class ShutdownEvent(Event):
         super().__init__(raw, event_id)
         self.reason = _text(raw.get("shutdownReason"))
 
+    def time_left(self) -> float:
+        """Seconds until we are killed: Lambda's two where the event names no sensible deadline."""
+        budget = contract.SHUTDOWN_BUDGET_MS_EXTERNAL / 1000
+        return min(self.remaining(), budget) if self.deadline_ms else budget
+
 
 class UnknownEvent(Event):
     """An event type that this version does not know; `raw` has all of it."""

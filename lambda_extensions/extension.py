@@ -10,7 +10,8 @@
 
 `run` registers, initialises, subscribes to telemetry if somebody wants it, then handles one event
 after the other until SHUTDOWN. Handlers may be coroutine functions. A handler that fails is told on
-stderr and costs the function nothing, unless `on_failure="exit"`.
+stderr and costs the function nothing, unless `on_failure="exit"`; one that never returns holds an
+invocation no longer than it may.
 """
 
 from __future__ import annotations
@@ -32,7 +33,13 @@ if TYPE_CHECKING:
     from lambda_extensions.client import Registration
     from lambda_extensions.events import InvokeEvent, ShutdownEvent
     from lambda_extensions.flush import FlushPolicy
-    from lambda_extensions.telemetry import BatchHandler, Buffering, OnFailure, TelemetryHandler
+    from lambda_extensions.telemetry import (
+        BatchHandler,
+        Buffering,
+        Counters,
+        OnFailure,
+        TelemetryHandler,
+    )
 
     Handler = TypeVar("Handler", bound=Callable[[Any], Any])
 
@@ -44,28 +51,34 @@ class Extension:
     `sys.argv[0]`, and only a program started by a launcher of another name has to give it.
     `on_failure`: what follows when an `on_invoke` or `on_shutdown` handler raises: `drop` (it is
     told on stderr, and that was that) or `exit` (`/exit/error`; the environment is reset).
-    `accept_account_id`: ask Lambda for the account's id. `protocol`: how telemetry comes;
+    `max_wait`: seconds for which `on_invoke` handlers may hold an invocation (None: 90 % of the
+    time it has left); one that takes longer goes on beside the invocations, without being called
+    for them. `accept_account_id`: ask Lambda for the account's id. `protocol`: how telemetry comes;
     `strict`: fail to initialise where there is none, instead of one line on stderr.
 
-    A subclass may have the methods `init(registration)`, `invoke(event)`, `shutdown(event)` and
-    `records(batch)`, the last with the class attributes `types`, `buffering`, `flush`.
+    A subclass may have the methods `init(registration)`, `invoke(event)`, `shutdown(event)`,
+    `thaw(rest)` and `records(batch)`, the last with `dead_letter(batch)` and with the class
+    attributes `types`, `buffering`, `flush`, `on_records_failure`, as `on_telemetry` takes them.
     """
 
     types: ClassVar[tuple[str, ...]] = ()
     buffering: ClassVar[Buffering | None] = None
     flush: ClassVar[FlushPolicy | None] = None
+    on_records_failure: ClassVar[OnFailure] = "retry"
 
     def __init__(
         self,
         name: str | None = None,
         *,
         on_failure: Literal["drop", "exit"] = "drop",
+        max_wait: float | None = None,
         accept_account_id: bool = False,
         protocol: Literal["HTTP", "TCP"] = "HTTP",
         strict: bool = False,
     ) -> None:
         self.name = name or os.path.basename(sys.argv[0])  # noqa: PTH119  pathlib costs 10 ms
         self._exits_on_failure = on_failure == "exit"
+        self._max_wait = max_wait
         self._accepts_account_id = accept_account_id
         self._protocol = protocol
         self._is_strict = strict
@@ -76,6 +89,7 @@ class Extension:
         self._init_handlers: list[Callable[[Registration], Any]] = []
         self._invoke_handlers: list[Callable[[InvokeEvent], Any]] = []
         self._shutdown_handlers: list[Callable[[ShutdownEvent], Any]] = []
+        self._thaw_handlers: list[Callable[[float], Any]] = []
         self._telemetry_handlers: list[TelemetryHandler] = []
         self._buffering: Buffering | None = None
         self._add_methods()
@@ -96,6 +110,14 @@ class Extension:
     def on_shutdown(self, handler: Handler) -> Handler:
         """Call the handler with the ShutdownEvent, at the end of the environment."""
         self._shutdown_handlers.append(handler)
+        return handler
+
+    def on_thaw(self, handler: Handler) -> Handler:
+        """Call the handler with the seconds of rest, when they were more than 5, before others.
+
+        The environment may have been frozen: the place to drop connections that were kept.
+        """
+        self._thaw_handlers.append(handler)
         return handler
 
     def on_telemetry(
@@ -141,8 +163,15 @@ class Extension:
         wanted = (self._invoke_handlers or holds) and not self._is_managed
         return [*([contract.EVENT_INVOKE] if wanted else []), contract.EVENT_SHUTDOWN]
 
+    @property
+    def counters(self) -> Counters:
+        """Telemetry records so far, those of all handlers together."""
+        from lambda_extensions.telemetry import Counters
+
+        return sum((wish.counters for wish in self._telemetry_handlers), Counters())
+
     def run(self) -> None:
-        """Register and handle events until SHUTDOWN.
+        """Register and handle events until SHUTDOWN; handlers run in the calling thread.
 
         Raises SystemExit with code 1, after one sentence on stderr, when the extension cannot
         register, cannot initialise, loses Lambda, or fails with `on_failure="exit"`.
@@ -151,7 +180,7 @@ class Extension:
             with ExtensionClient() as client, Serving(self, client) as serving:
                 serving.run()
         except RegistrationRefused as error:
-            complain(f"{error}{_hint(error)}")
+            complain(f"{error}{_hint(error, self.name)}")
         except LambdaExtensionsError as error:
             complain(f'extension "{self.name}": {error}')
         else:
@@ -163,20 +192,29 @@ class Extension:
             ("init", self.on_init),
             ("invoke", self.on_invoke),
             ("shutdown", self.on_shutdown),
+            ("thaw", self.on_thaw),
         ):
             method = getattr(self, name, None)
             if method is not None:
                 decorator(method)
         records = getattr(self, "records", None)
         if records is not None:
-            self.on_telemetry(*self.types, buffering=self.buffering, flush=self.flush)(records)
+            self.on_telemetry(
+                *self.types,
+                buffering=self.buffering,
+                flush=self.flush,
+                on_failure=self.on_records_failure,
+                dead_letter=getattr(self, "dead_letter", None),
+            )(records)
 
 
-def _hint(refusal: RegistrationRefused) -> str:
+def _hint(refusal: RegistrationRefused, name: str) -> str:
     """The most common mistake shows only in the refusal of SHUTDOWN."""
     if refusal.error_type != contract.ERROR_EXTENSION_INVALID_EVENT_TYPE:
         return ""
+    started = os.path.basename(sys.argv[0])  # noqa: PTH119  as above
     return (
         "; Lambda takes every name for an internal extension that is not the file name of an "
         "executable in /opt/extensions"
+        + ("" if started == name else f' (this program was started as "{started}")')
     )

@@ -55,6 +55,7 @@ class Intake:
         self._done: set[str] = set()
         self._reported: str | None = None
         self._latest: str | None = None
+        self._overdue: list[Delivery] = []
         self._invocations = 0
 
     def begin(self, client: ExtensionClient) -> None:
@@ -75,44 +76,50 @@ class Intake:
                 self._listener.close()
 
     def accept(self, records: list[TelemetryRecord], size: int) -> bool:
-        """Take a batch of `size` bytes for all deliveries, or for none."""
-        if not all(delivery.has_room(size) for delivery in self._deliveries):
+        """Take a batch of `size` bytes for all deliveries, or for none.
+
+        A delivery without room whose handler is stuck does not count, as long as another has room.
+        """
+        full = [delivery for delivery in self._deliveries if not delivery.has_room(size)]
+        if len(full) == len(self._deliveries) or not all(one.is_stuck() for one in full):
             return False
-        for delivery in self._deliveries:
-            delivery.add(records, size)
-        for record in records:
-            self._note(record)
+        for delivery in full:
+            delivery.pass_over(records)
+        self._add(records, size, [one for one in self._deliveries if one not in full])
         return True
 
     def hold(self, event: InvokeEvent, rest: float) -> None:
         """Hold an invocation as long as the policies want; `rest`: seconds without one before."""
         self._invocations += 1
-        self._latest = event.request_id
-        self._forget_others(event.request_id)
+        self._begin_invocation(event.request_id)
         if not self._is_subscribed:
             return
-        waits = {
-            delivery: delivery.policy.hold(self._invocations, rest) for delivery in self._deliveries
+        most = event.remaining() * DEADLINE_SHARE
+        began = time.monotonic()
+        ends = {
+            delivery: began + min(wait, most)
+            for delivery in self._deliveries
+            if (wait := delivery.policy.hold(self._invocations, rest)) > 0
         }
-        longest = min(max(waits.values()), event.remaining() * DEADLINE_SHARE)
-        until = time.monotonic() + longest
-        if longest <= 0 or not self._wait(lambda: event.request_id in self._done, longest):
+        longest = max(ends.values(), default=0.0) - began
+        if longest <= 0 or not self._is_done_within(longest, event.request_id, [*ends]):
             return
-        for delivery, wait in waits.items():
-            if wait:
-                delivery.flush(max(0.0, until - time.monotonic()))
+        for delivery in ends:
+            delivery.want()
+        for delivery, end in sorted(ends.items(), key=lambda one: one[1]):
+            delivery.flush(max(0.0, end - time.monotonic()))
 
     def end(self, event: ShutdownEvent) -> None:
         """Accept what still comes, then nothing, and deliver all of it in the time there is."""
         self._has_ended = True
-        until = time.monotonic() + _time_left(event) * SHUTDOWN_SHARE
+        until = time.monotonic() + event.time_left() * SHUTDOWN_SHARE
         if self._is_subscribed:
             if self._latest is not None and contract.TELEMETRY_PLATFORM in self._types():
                 longest = min(LAST_REPORT_SECONDS, until - time.monotonic())
                 self._wait(lambda: self._reported == self._latest, longest)
-            self._listener.close()
+            self._hear_the_last()
+        self._close(until)
         for delivery in self._deliveries:
-            delivery.close(max(0.0, until - time.monotonic()))
             if delivery.counters.dropped:
                 complain(f"telemetry records: {delivery.counters}")
 
@@ -120,10 +127,30 @@ class Intake:
         """Stop without delivering anything, unless it has ended: the extension fails."""
         if self._has_ended:
             return
+        self._has_ended = True
         if self._is_subscribed:
-            self._listener.close()
+            self._hear_the_last()
+        self._close(time.monotonic())
+
+    def _close(self, until: float) -> None:
+        """All of them deliver at the same time: none waits for one that hangs."""
         for delivery in self._deliveries:
-            delivery.close(0.0)
+            delivery.end(max(0.0, until - time.monotonic()))
+        for delivery in self._deliveries:
+            delivery.close(max(0.0, until - time.monotonic()))
+
+    def _hear_the_last(self) -> None:
+        for records, size in self._listener.close():
+            self._add(records, size, self._deliveries)
+
+    def _add(
+        self, records: list[TelemetryRecord], size: int, deliveries: Sequence[Delivery]
+    ) -> None:
+        for delivery in deliveries:
+            delivery.add(records, size)
+        for record in records:
+            if isinstance(record, PlatformRuntimeDone | PlatformReport):
+                self._note(record)
 
     def _types(self) -> set[str]:
         wanted = {name for delivery in self._deliveries for name in delivery.types}
@@ -132,24 +159,28 @@ class Intake:
     def _may_hold(self) -> bool:
         return any(delivery.policy.may_hold for delivery in self._deliveries)
 
-    def _note(self, record: TelemetryRecord) -> None:
-        if isinstance(record, PlatformRuntimeDone | PlatformReport):
-            with self._changed:
-                if isinstance(record, PlatformReport):
-                    self._reported = record.request_id
-                self._done.add(record.request_id)
-                self._changed.notify_all()
-
-    def _forget_others(self, request_id: str) -> None:
+    def _note(self, record: PlatformRuntimeDone | PlatformReport) -> None:
         with self._changed:
+            if isinstance(record, PlatformReport):
+                self._reported = record.request_id
+            self._done.add(record.request_id)
+            overdue = self._overdue if record.request_id == self._latest else []
+            self._changed.notify_all()
+        for delivery in overdue:
+            delivery.want()
+
+    def _begin_invocation(self, request_id: str) -> None:
+        with self._changed:
+            self._latest, self._overdue = request_id, []
             self._done &= {request_id}
 
-    def _wait(self, condition: Callable[[], bool], seconds: float) -> bool:
+    def _is_done_within(self, seconds: float, request_id: str, deliveries: list[Delivery]) -> bool:
+        """Wait for the runtime's end; what comes later than that is delivered when it comes."""
         with self._changed:
-            return self._changed.wait_for(condition, max(0.0, seconds))
+            is_done = self._changed.wait_for(lambda: request_id in self._done, seconds)
+            self._overdue = [] if is_done else deliveries
+            return is_done
 
-
-def _time_left(event: ShutdownEvent) -> float:
-    """Seconds until we are killed: Lambda's budget where the event names no sensible deadline."""
-    budget = contract.SHUTDOWN_BUDGET_MS_EXTERNAL / 1000
-    return min(event.remaining(), budget) if event.deadline_ms else budget
+    def _wait(self, condition: Callable[[], bool], seconds: float) -> None:
+        with self._changed:
+            self._changed.wait_for(condition, max(0.0, seconds))

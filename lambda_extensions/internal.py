@@ -6,8 +6,8 @@
     def flush(event):
         metrics.flush()
 
-    @internal.watch
-    def handler(event, context): ...
+`lambda_runtime` tells by itself when a response is out; AWS's own client does not, and there
+the function's handler is decorated with `@internal.watch`.
 
 Source: "Lambda Extensions API", internal extensions (AWS Lambda Developer Guide). They get INVOKE
 and never SHUTDOWN; that one exists makes Lambda send SIGTERM before it kills the runtime.
@@ -21,6 +21,7 @@ import socket
 import sys
 import threading
 
+from lambda_extensions.calls import Calls
 from lambda_extensions.client import ExtensionClient
 from lambda_extensions.errors import LambdaExtensionsError
 from lambda_extensions.events import InvokeEvent
@@ -48,32 +49,46 @@ class InternalExtension:
     def __init__(self, name: str) -> None:
         self.name = name
         self._handlers: list[Callable[[InvokeEvent], Any]] = []
+        self._calls = Calls()
         self._changed = threading.Condition()
         self._is_watching = False
         self._finished: str | None = None
         self.is_registered = _start(name, [contract.EVENT_INVOKE], self._handle)
+        if self.is_registered:
+            sys.modules["lambda_runtime"].middleware(self._around)
 
     def after_response(self, handler: Handler) -> Handler:
-        """Call the handler with the InvokeEvent once the function's handler has returned.
+        """Call the handler, maybe a coroutine function, with the InvokeEvent once the response
+        is out.
 
-        Without a watched handler nobody knows when that is: it is then called at the beginning of
-        each invocation, to send what the one before has left.
+        Under another client than `lambda_runtime` that is when a watched handler has returned;
+        without one nobody knows, and it is called at the beginning of each invocation, to send
+        what the one before has left.
         """
         self._handlers.append(handler)
         return handler
 
     def watch(self, handler: Handler) -> Handler:
-        """Tell this extension when the function's handler has returned or raised."""
+        """Tell this extension when the function's handler has returned or raised.
+
+        Needed under AWS's own client alone, and does nothing under `lambda_runtime`.
+        """
 
         def watched(event: Any, context: Any) -> Any:
             try:
                 return handler(event, context)
             finally:
-                self._finish(context.aws_request_id)
+                if not _runs_lambda_runtime():
+                    self._finish(context.aws_request_id)
 
         self._is_watching = True
         watched.__name__, watched.__doc__ = handler.__name__, handler.__doc__
         return watched  # type: ignore[return-value]  # called the same way
+
+    def _around(self, call: Callable[[Any, Any], Any], event: Any, context: Any) -> Any:
+        """Middleware of `lambda_runtime`, whose streams and coroutines are over then as well."""
+        sys.modules["lambda_runtime"].after_response(self._finish, context.aws_request_id)
+        return call(event, context)
 
     def _finish(self, request_id: str) -> None:
         with self._changed:
@@ -81,16 +96,27 @@ class InternalExtension:
             self._changed.notify_all()
 
     def _handle(self, event: InvokeEvent) -> None:
-        if self._is_watching:
+        if self._is_watching or _runs_lambda_runtime():
             with self._changed:
                 self._changed.wait_for(
                     lambda: self._finished == event.request_id, event.remaining()
                 )
         for handler in self._handlers:
             try:
-                handler(event)
-            except Exception as error:  # noqa: BLE001  the function does not pay for it
+                self._calls.call(handler, event)
+            except BaseException as error:  # noqa: BLE001  the function does not pay for it
                 complain(f'internal extension "{self.name}" failed', error)
+
+
+def _runs_lambda_runtime() -> bool:
+    """Whether this process is a runtime of ours; others import parts of that package at most."""
+    return "lambda_runtime.loop" in sys.modules
+
+
+def _will_run_lambda_runtime() -> bool:
+    """The same before a program has called `lambda_runtime.run`."""
+    is_loaded = "lambda_runtime.start" in sys.modules and "awslambdaric" not in sys.modules
+    return is_loaded or _runs_lambda_runtime()
 
 
 def on_sigterm(handler: Callable[[], Any], name: str = SIGTERM_NAME) -> None:
@@ -98,9 +124,18 @@ def on_sigterm(handler: Callable[[], Any], name: str = SIGTERM_NAME) -> None:
 
     Registers an internal extension without events, which costs nothing per invocation: an
     environment with an extension gets SIGTERM and 500 ms, one without gets SIGKILL alone. The
-    handler runs in a thread of its own, so that it also runs while a runtime sits in native code
-    that never looks for signals (awslambdaric). It takes `signal.set_wakeup_fd` for itself.
+    handler is one of the `on_shutdown` hooks of `lambda_runtime`. Under another client it runs in
+    a thread of its own, so that it also runs while that one sits in native code that never looks
+    for signals (awslambdaric), and takes `signal.set_wakeup_fd` for itself.
     """
+    if _will_run_lambda_runtime():
+        sys.modules["lambda_runtime"].on_shutdown(handler)
+    else:
+        _call_in_thread(handler)
+    _start(name, [], lambda _: None)
+
+
+def _call_in_thread(handler: Callable[[], Any]) -> None:
     reader, writer = socket.socketpair()
     writer.setblocking(False)
     signal.signal(signal.SIGTERM, _leave_it_to_the_thread)
@@ -109,7 +144,6 @@ def on_sigterm(handler: Callable[[], Any], name: str = SIGTERM_NAME) -> None:
         target=_await_sigterm, args=[reader, handler], name="sigterm", daemon=True
     )
     thread.start()
-    _start(name, [], lambda _: None)
 
 
 def _leave_it_to_the_thread(_number: int, _frame: object) -> None:
@@ -120,8 +154,8 @@ def _await_sigterm(reader: socket.socket, handler: Callable[[], Any]) -> None:
     while signal.SIGTERM not in reader.recv(64):
         pass
     try:
-        handler()
-    except Exception as error:  # noqa: BLE001  the process ends anyway
+        Calls().call(lambda _: handler(), None)
+    except BaseException as error:  # noqa: BLE001  the process ends anyway
         complain("the SIGTERM handler failed", error)
     for stream in (sys.stdout, sys.stderr):
         stream.flush()

@@ -9,9 +9,10 @@ from __future__ import annotations
 import selectors
 import socket
 import threading
+import time
 
 from lambda_extensions.failures import complain
-from lambda_extensions.http_batches import BadRequest, BatchReader
+from lambda_extensions.http_batches import MAX_BODY_BYTES, BadRequest, BatchReader
 from lambda_extensions.records import read_batch, read_line
 from lambda_runtime import contract
 
@@ -34,10 +35,16 @@ if TYPE_CHECKING:
             """Take bytes in; give the bytes to answer, None to hang up."""
             ...
 
+        def rest(self) -> tuple[list[TelemetryRecord], int] | None:
+            """What was received, and no refusal can be told any more."""
+            ...
+
 
 READ_BYTES = 256 * 1024
 PAUSE_SECONDS = 0.02
 """How often a paused TCP connection looks for room."""
+LAST_SECONDS = 0.1
+"""How long what has been sent before `close` is still read."""
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
 BUSY = b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n"
@@ -78,30 +85,44 @@ class TelemetryListener:
     def start(self) -> None:
         self._thread.start()
 
-    def close(self) -> None:
-        """Stop listening; nothing is accepted after that."""
+    def close(self) -> list[tuple[list[TelemetryRecord], int]]:
+        """Read what was sent before, then stop; nothing is accepted after that.
+
+        Returns what came over TCP and found no room, as `accept` takes it: nobody sends it again.
+        """
         self._stopper.close()
         if self._thread.ident is not None:
             self._thread.join()
+        rests = [talk.rest() for talk in self._talks.values()]
         for connection in (*self._talks, self._listener, self._stopped):
             connection.close()
         self._selector.close()
+        return [rest for rest in rests if rest is not None]
 
     def _listen(self) -> None:
         self._listener.setblocking(False)
         for place in (self._listener, self._stopped):
             self._selector.register(place, selectors.EVENT_READ)
-        while True:
-            is_paused = any(talk.is_paused for talk in self._talks.values())
-            ready = [key.fileobj for key, _ in self._selector.select(_pause(is_paused))]
-            if self._stopped in ready:
-                return
-            for one in ready:
-                if one is self._listener:
-                    self._welcome()
-                elif isinstance(one, socket.socket):
-                    self._read(one)
-            self._resume()
+        while self._stopped not in self._serve(self._patience()):
+            pass
+        until = time.monotonic() + LAST_SECONDS
+        self._selector.unregister(self._stopped)
+        while self._serve(0.0) and time.monotonic() < until:
+            pass
+
+    def _serve(self, patience: float | None) -> list[object]:
+        """Serve whoever is ready, or gets it within `patience` seconds; returns all of them."""
+        ready: list[object] = [key.fileobj for key, _ in self._selector.select(patience)]
+        for one in ready:
+            if one is self._listener:
+                self._welcome()
+            elif isinstance(one, socket.socket) and one is not self._stopped:
+                self._read(one)
+        self._resume()
+        return ready
+
+    def _patience(self) -> float | None:
+        return PAUSE_SECONDS if any(talk.is_paused for talk in self._talks.values()) else None
 
     def _welcome(self) -> None:
         try:
@@ -168,6 +189,10 @@ class HttpTalk:
             return answer + BAD
         return answer
 
+    def rest(self) -> None:
+        """Nothing: what was not acknowledged is sent again, or counted by Lambda."""
+        return
+
 
 class TcpTalk:
     """One TCP connection: a record in each line; paused while there is no room."""
@@ -183,17 +208,20 @@ class TcpTalk:
 
     def feed(self, data: bytes) -> bytes | None:
         if self._refused is None:
-            lines, newline, rest = (self._rest + data).rpartition(b"\n")
-            self._rest = rest
-            batch = [read_line(line) for line in lines.splitlines()] if newline else []
+            lines, newline, self._rest = (self._rest + data).rpartition(b"\n")
+            if len(self._rest) > MAX_BODY_BYTES:
+                return None
+            batch = [read_line(line) for line in lines.split(b"\n")] if newline else []
             self._refused = (batch, len(lines))
         if not self._refused[0] or self._accept(*self._refused):
             self._refused = None
         return b""
 
-
-def _pause(is_paused: bool) -> float | None:
-    return PAUSE_SECONDS if is_paused else None
+    def rest(self) -> tuple[list[TelemetryRecord], int] | None:
+        records, size = self._refused or ([], 0)
+        if self._rest:
+            records, size = [*records, read_line(self._rest)], size + len(self._rest)
+        return (records, size) if records else None
 
 
 def _listening_socket() -> socket.socket:

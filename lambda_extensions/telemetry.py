@@ -59,10 +59,34 @@ class Buffering:
         }
 
 
+class Counters:
+    """Records: `received` (accepted), `delivered`, `retried` (given again), `dropped`.
+
+    After the end `received` is `delivered` + `dropped`; before, the rest is on its way.
+    """
+
+    __slots__ = ("delivered", "dropped", "received", "retried")
+
+    def __init__(self) -> None:
+        self.received = self.delivered = self.retried = self.dropped = 0
+
+    def __add__(self, other: Counters) -> Counters:
+        total = Counters()
+        for name in Counters.__slots__:
+            setattr(total, name, getattr(self, name) + getattr(other, name))
+        return total
+
+    def __repr__(self) -> str:
+        return (
+            f"received {self.received}, delivered {self.delivered}, "
+            f"retried {self.retried}, dropped {self.dropped}"
+        )
+
+
 class TelemetryHandler:
     """A handler of records and what its decorator said, as in `Extension.on_telemetry`."""
 
-    __slots__ = ("dead_letter", "handler", "on_failure", "policy", "types")
+    __slots__ = ("counters", "dead_letter", "handler", "on_failure", "policy", "types")
 
     def __init__(
         self,
@@ -77,6 +101,7 @@ class TelemetryHandler:
         self.policy = policy
         self.on_failure = on_failure
         self.dead_letter = dead_letter
+        self.counters = Counters()
 
 
 def check_types(types: Iterable[str]) -> tuple[str, ...]:

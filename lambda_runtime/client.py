@@ -58,12 +58,8 @@ class RuntimeClient:
         self.address = address
         self.user_agent = user_agent
         self._connection = Connection(address)
-        self._agent = ("User-Agent", user_agent)
-        self._next = self._head(contract.RUNTIME_NEXT.method, contract.RUNTIME_NEXT.path)
-        post = self._head("POST", f"{contract.RUNTIME_RESPONSE.path}", ("Content-Type", "\1"))
-        start, rest = post.split(b"{request_id}", 1)
-        middle, rest = rest.split(b"\1", 1)
-        self._response = (start, middle, rest[:-2] + b"Content-Length: ")
+        self._heads = heads = Heads(self._connection, user_agent)
+        self._next, self._response_head = heads.next, heads.response
 
     def next(self) -> Invocation:
         """Wait for the next event, without limit.
@@ -71,15 +67,7 @@ class RuntimeClient:
         Raises ConnectionLost, RuntimeApiError, and EventRedelivered for an event that has been
         handled but whose answer was refused.
         """
-        return self._event(self._connection.exchange(self._next))
-
-    def _event(self, reply: Reply) -> Invocation:
-        if reply.status != 200 and not _is_empty_event(reply):
-            raise _refused(contract.RUNTIME_NEXT.path, reply)
-        request_id = _request_id(reply)
-        if request_id == self.never_again:
-            raise EventRedelivered(f"the Runtime API delivered {request_id} a second time")
-        return Invocation(request_id, reply)
+        return event_of(self._connection.exchange(self._next), self.never_again)
 
     def respond(
         self,
@@ -97,60 +85,65 @@ class RuntimeClient:
         self, invocation: Invocation, body: bytes, *, error_type: str, cause: str | None = None
     ) -> None:
         """Report that the handler failed; `cause` is X-Ray's JSON, left out from 1 MiB on."""
-        headers = [
-            ("Content-Type", contract.CONTENT_TYPE_JSON),
-            (contract.HEADER_ERROR_TYPE, _header_value(error_type)),
-        ]
-        if cause is not None and len(cause.encode()) < contract.MAX_XRAY_HEADER_BYTES:
-            headers.append((contract.HEADER_XRAY_ERROR_CAUSE, cause))
-        headers += _echoed(invocation)
-        path = contract.RUNTIME_ERROR.path.replace(
-            "{request_id}", _quoted(invocation.request_id).decode()
-        )
+        path, headers = failure_of(invocation, error_type, cause)
         self._post(path, headers, body)
 
     def stream(self, invocation: Invocation, content_type: str) -> Upload:
         """Begin a streamed response; write chunks, then `finish`, with trailers on an error."""
-        path = contract.RUNTIME_RESPONSE.path.replace(
-            "{request_id}", _quoted(invocation.request_id).decode()
-        )
-        headers = [
-            ("Content-Type", content_type),
-            (contract.HEADER_RESPONSE_MODE, contract.RESPONSE_MODE_STREAMING),
-            ("Transfer-Encoding", "chunked"),
-            ("Trailer", f"{contract.HEADER_ERROR_TYPE}, {contract.HEADER_ERROR_BODY}"),
-            *_echoed(invocation),
-        ]
-        return self._connection.upload(self._connection.head("POST", path, [self._agent, *headers]))
+        return self._connection.upload(self._heads.stream(invocation, content_type))
 
     def finish_stream(self, upload: Upload, trailers: Iterable[tuple[str, str]] = ()) -> None:
         """End a streamed response. Raises ConnectionLost, RuntimeApiError when it is refused."""
-        reply = upload.finish([(name, _header_value(value)) for name, value in trailers])
+        reply = upload.finish([(name, header_value(value)) for name, value in trailers])
         if reply.status != 202:
-            raise _refused("the streamed response", reply)
+            raise refused("the streamed response", reply)
 
     def init_error(self, body: bytes, error_type: str) -> None:
         """Report that init failed; the process is expected to exit."""
-        headers = [(contract.HEADER_ERROR_TYPE, _header_value(error_type))]
+        headers = [(contract.HEADER_ERROR_TYPE, header_value(error_type))]
         self._post(contract.RUNTIME_INIT_ERROR.path, headers, body)
 
     def restore_next(self) -> None:
         """Wait until the environment is restored from its snapshot."""
         operation = contract.RUNTIME_RESTORE_NEXT
-        reply = self._connection.exchange(self._head(operation.method, operation.path))
+        reply = self._connection.exchange(self._heads.head(operation.method, operation.path))
         if reply.status != operation.success:
-            raise _refused(operation.path, reply)
+            raise refused(operation.path, reply)
 
     def restore_error(self, body: bytes, error_type: str) -> None:
         """Report that a hook after the restore failed."""
-        headers = [(contract.HEADER_ERROR_TYPE, _header_value(error_type))]
+        headers = [(contract.HEADER_ERROR_TYPE, header_value(error_type))]
         self._post(contract.RUNTIME_RESTORE_ERROR.path, headers, body)
 
     def close(self) -> None:
         """Close the connection."""
         self._connection.close()
 
-    def _response_head(self, invocation: Invocation, size: int, content_type: str) -> bytes:
+    def _post(self, path: str, headers: Iterable[tuple[str, str]], body: bytes) -> None:
+        head = self._heads.head("POST", path, *headers, ("Content-Length", str(len(body))))
+        reply = self._connection.exchange(head, body)
+        if reply.status != 202:
+            accept_if_delivered(path, reply)
+
+
+class Heads:
+    """The heads of our requests to one address; `next` is always the same."""
+
+    def __init__(self, connection: Connection, user_agent: str) -> None:
+        self._connection = connection
+        self._agent = ("User-Agent", user_agent)
+        self.next = self.head(contract.RUNTIME_NEXT.method, contract.RUNTIME_NEXT.path)
+        post = self.head("POST", contract.RUNTIME_RESPONSE.path, ("Content-Type", "\1"))
+        start, rest = post.split(b"{request_id}", 1)
+        middle, rest = rest.split(b"\1", 1)
+        self._response = (start, middle, rest[:-2] + b"Content-Length: ")
+
+    def head(self, method: str, path: str, *headers: tuple[str, str]) -> bytes:
+        """Any head."""
+        return self._connection.head(method, path, [self._agent, *headers])
+
+    def response(self, invocation: Invocation, size: int, content_type: str) -> bytes:
+        """The head of a response of `size` bytes."""
         start, middle, rest = self._response
         return b"%b%b%b%b%b%d%b\r\n\r\n" % (
             start,
@@ -162,13 +155,44 @@ class RuntimeClient:
             _echo(invocation) if _INVOCATION_ID in invocation.reply.lower else b"",
         )
 
-    def _post(self, path: str, headers: Iterable[tuple[str, str]], body: bytes) -> None:
-        reply = self._connection.request("POST", path, [self._agent, *headers], body)
-        if reply.status != 202:
-            accept_if_delivered(path, reply)
+    def stream(self, invocation: Invocation, content_type: str) -> bytes:
+        """The head of a streamed response."""
+        return self.head(
+            "POST",
+            _path(contract.RUNTIME_RESPONSE.path, invocation),
+            ("Content-Type", content_type),
+            (contract.HEADER_RESPONSE_MODE, contract.RESPONSE_MODE_STREAMING),
+            ("Transfer-Encoding", "chunked"),
+            ("Trailer", f"{contract.HEADER_ERROR_TYPE}, {contract.HEADER_ERROR_BODY}"),
+            *_echoed(invocation),
+        )
 
-    def _head(self, method: str, path: str, *headers: tuple[str, str]) -> bytes:
-        return self._connection.head(method, path, [self._agent, *headers])
+
+def failure_of(
+    invocation: Invocation, error_type: str, cause: str | None
+) -> tuple[str, list[tuple[str, str]]]:
+    """Path and headers of the report that a handler failed."""
+    headers = [
+        ("Content-Type", contract.CONTENT_TYPE_JSON),
+        (contract.HEADER_ERROR_TYPE, header_value(error_type)),
+    ]
+    if cause is not None and len(cause.encode()) < contract.MAX_XRAY_HEADER_BYTES:
+        headers.append((contract.HEADER_XRAY_ERROR_CAUSE, cause))
+    return _path(contract.RUNTIME_ERROR.path, invocation), headers + _echoed(invocation)
+
+
+def event_of(reply: Reply, never_again: str | None) -> Invocation:
+    """The event that a reply to `next` is. Raises RuntimeApiError, EventRedelivered."""
+    if reply.status != 200 and not _is_empty_event(reply):
+        raise refused(contract.RUNTIME_NEXT.path, reply)
+    request_id = _request_id(reply)
+    if request_id == never_again:
+        raise EventRedelivered(f"the Runtime API delivered {request_id} a second time")
+    return Invocation(request_id, reply)
+
+
+def _path(template: str, invocation: Invocation) -> str:
+    return template.replace("{request_id}", _quoted(invocation.request_id).decode())
 
 
 def _is_empty_event(reply: Reply) -> bool:
@@ -203,16 +227,17 @@ def _quoted(request_id: str) -> bytes:
     return quote(raw, safe="").encode()
 
 
-def _header_value(text: str) -> str:
+def header_value(text: str) -> str:
     return text.encode("ascii", "backslashreplace").decode().replace("\r", " ").replace("\n", " ")
 
 
 def accept_if_delivered(operation: str, reply: Reply) -> None:
     """A post that was sent twice is refused the second time when the first had arrived."""
     if reply.status != 403 or not reply.resent:
-        raise _refused(operation, reply)
+        raise refused(operation, reply)
 
 
-def _refused(operation: str, reply: Reply) -> RuntimeApiError:
+def refused(operation: str, reply: Reply) -> RuntimeApiError:
+    """The exception for a reply that refuses a call."""
     text = bytes(reply.body[:1000]).decode("utf-8", "replace").strip()
     return RuntimeApiError(operation, reply.status, text)

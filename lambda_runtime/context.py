@@ -65,12 +65,14 @@ class LambdaContext:
     """What a handler may know of its invocation; everything but the id is read when asked for.
 
     `memory_limit_in_mb` is text, as in AWS's runtimes; `identity` is always an object;
-    `client_context` is None when the invoker sent none.
+    `client_context` is None when the invoker sent none. `trace_id` is X-Ray's, for where several
+    invocations at once cannot share `_X_AMZN_TRACE_ID`.
     """
 
     aws_request_id: str
     invoked_function_arn: str
     tenant_id: str | None
+    trace_id: str | None
     function_name: str | None
     function_version: str | None
     memory_limit_in_mb: str | None
@@ -153,6 +155,7 @@ def _variable(name: str) -> Callable[[Reply], str | None]:
 _LAZY: dict[str, Callable[[Reply], object]] = {
     "invoked_function_arn": lambda r: r.header(contract.HEADER_INVOKED_FUNCTION_ARN) or "",
     "tenant_id": lambda r: r.header(contract.HEADER_TENANT_ID) or None,
+    "trace_id": lambda r: r.header(contract.HEADER_TRACE_ID) or None,
     "_epoch_deadline_time_in_ms": lambda r: int(r.header(contract.HEADER_DEADLINE_MS) or 0),
     "client_context": _client_context,
     "identity": _identity,

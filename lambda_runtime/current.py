@@ -7,6 +7,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from lambda_runtime.context import LambdaContext
+    from lambda_runtime.scopes import Scopes
     from lambda_runtime.serialization import Codec
 
 context: LambdaContext | None = None
@@ -18,6 +19,15 @@ pending: list[Callable[[], object]] = []
 codec: Codec | None = None
 """What reads events and spells results; None: JSON as AWS's client has it."""
 
+scopes: Scopes | None = None
+"""Tells the invocations apart where several are at work in this process; None: one at a time."""
+
+concurrency: str | None = None
+"""How several invocations at once are handled; None: as LAMBDA_RUNTIME_CONCURRENCY says."""
+
+may_register = True
+"""Whether this process may register extensions: of several workers only the first does."""
+
 pipelining = False
 """Whether the next poll is sent together with the response."""
 
@@ -26,10 +36,24 @@ cancel_margin: float | None = None
 
 
 def current_context() -> LambdaContext:
-    """The context of the present invocation. Raises LookupError before the first."""
-    if context is None:
+    """The context of the present invocation, task or thread. Raises LookupError before the first.
+
+    Where several invocations are at work, a thread that a handler starts has none of its own.
+    """
+    found = present()
+    if found is None:
         raise LookupError("no invocation has been handled yet")
-    return context
+    return found
+
+
+def present() -> LambdaContext | None:
+    """The context of the invocation that the caller works on, if there is one."""
+    return context if scopes is None else scopes.context()
+
+
+def put_off(call: Callable[[], object]) -> None:
+    """Have `call` done once the present invocation is answered."""
+    (pending if scopes is None else scopes.pending()).append(call)
 
 
 def use_codec(chosen: Codec) -> None:

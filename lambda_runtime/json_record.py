@@ -23,12 +23,12 @@ def error_record(report: ErrorReport, request_id: str) -> str:
     return line({**members, **details(report)})
 
 
-def refusal_record(refusal: Exception, request_id: str) -> str:
-    """The record of an answer that the Runtime API did not take."""
+def note_record(sentence: str, request_id: str) -> str:
+    """The record of what the runtime itself has to say."""
     members: dict[str, object] = {
         "timestamp": timestamp(time()),
         "level": "ERROR",
-        "message": str(refusal),
+        "message": sentence,
         "logger": "lambda_runtime",
         "requestId": request_id,
     }

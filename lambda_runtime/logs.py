@@ -34,7 +34,7 @@ class LambdaLoggerFilter(logging.Filter):
     """Gives each record `aws_request_id` and `tenant_id`, for formats that name them."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        context = current.context
+        context = current.present()
         record.aws_request_id = "" if context is None else context.aws_request_id
         record.tenant_id = None if context is None else context.tenant_id
         return True

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from typing import NoReturn
 
     from lambda_runtime.client import Invocation, RuntimeClient
+    from lambda_runtime.error_report import ErrorReport
     from lambda_runtime.handler import Handler
     from lambda_runtime.serialization import Codec
 
@@ -37,8 +38,11 @@ _PLAIN = frozenset({dict, list, str, int, float, bool, type(None), bytes})
 
 def run(client: RuntimeClient, handler: Handler | str) -> NoReturn:
     """Initialise, then handle invocations until the environment ends."""
-    handler = _initialise(client, handler)
-    client, handle = _instrumented(client)
+    name_or_handler = handler
+    handler = initialised(
+        lambda: ready(name_or_handler), lambda report: report_init_error(client, report)
+    )
+    client, handle = instrumented(client)
     if current.pipelining and handle is answer:
         from lambda_runtime.pipelining import PipeliningClient
 
@@ -50,24 +54,25 @@ def run(client: RuntimeClient, handler: Handler | str) -> NoReturn:
     codec = current.codec or JsonCodec()
     while True:
         if current.pending:
-            _do_pending()
+            do_pending()
         handle(client, handler, codec, client.next())
 
 
 def answer(client: RuntimeClient, handler: Handler, codec: Codec, invocation: Invocation) -> None:
     """Handle one event: its result is posted, streamed, or the failure is."""
     try:
-        _set_trace_id(invocation)
-        current.context = context = LambdaContext(invocation)
+        context = _begin(invocation)
         event = codec.decode(invocation.reply.body, invocation.content_type)
         result = handler(event, context)
         if type(result) not in _PLAIN:
-            from lambda_runtime.streaming import STREAMED, StreamedResponse, settled
+            from lambda_runtime.streaming import STREAMED, StreamedResponse, encoded, settled
 
             result = settled(result)
             if type(result) in STREAMED:
                 return StreamedResponse(client, invocation, codec).send_all(result)
-        body, content_type = codec.encode(result)
+            body, content_type = encoded(result, codec)
+        else:
+            body, content_type = codec.encode(result)
         sys.stdout.flush()  # a line without an end belongs to this invocation too
     except BaseException as error:  # noqa: BLE001  whatever a handler raises is its answer
         from lambda_runtime.failures import fail
@@ -81,19 +86,28 @@ def answer(client: RuntimeClient, handler: Handler, codec: Codec, invocation: In
         refused(client, invocation, refusal)
 
 
-def _initialise(client: RuntimeClient, handler: Handler | str) -> Handler:
+def ready(handler: Handler | str) -> Handler:
+    """The handler, found by its name, in its middleware."""
+    return prepared(find_handler(handler) if isinstance(handler, str) else handler)
+
+
+def initialised(find: Callable[[], Handler], report: Callable[[ErrorReport], None]) -> Handler:
+    """What `find` finds; its failure is logged, reported, and ends the process."""
     try:
-        found = find_handler(handler) if isinstance(handler, str) else handler
-        return prepared(found)
+        return find()
     except Exception as error:  # noqa: BLE001  whatever a module raises is reported
         from lambda_runtime.failures import log_error
 
-        report = log_error(error)
-        _instrumented(client)[0].init_error(report.body(""), report.error_type)
+        report(log_error(error))
         sys.exit(EXIT_INIT_FAILED)
 
 
-def _instrumented(client: RuntimeClient) -> tuple[RuntimeClient, Handle]:
+def report_init_error(client: RuntimeClient, report: ErrorReport) -> None:
+    """Post that init failed."""
+    instrumented(client)[0].init_error(report.body(""), report.error_type)
+
+
+def instrumented(client: RuntimeClient) -> tuple[RuntimeClient, Handle]:
     """The client and `answer`; their replaceable forms when a library has replaced something."""
     compat = sys.modules.get("lambda_runtime.compat")
     if compat is None or not compat.is_patched():
@@ -101,16 +115,25 @@ def _instrumented(client: RuntimeClient) -> tuple[RuntimeClient, Handle]:
     return compat.LambdaRuntimeClient(client.address, client.user_agent), compat.handle
 
 
-def _do_pending() -> None:
-    from lambda_runtime.hooks import run_pending
+def do_pending(calls: list[Callable[[], object]] = current.pending) -> None:
+    """Do what has to be done before the next event is asked for."""
+    from lambda_runtime.hooks import run_all
 
-    run_pending()
+    run_all(calls)
 
 
-def _set_trace_id(invocation: Invocation) -> None:
-    """X-Ray and its users read the trace id from the environment at each call."""
+def _begin(invocation: Invocation) -> LambdaContext:
+    """Make the invocation the present one.
+
+    X-Ray and its users read the trace id from the environment at each call; several invocations at
+    once have no environment of their own.
+    """
+    if current.scopes is not None:
+        return current.scopes.enter(invocation)
     trace_id = invocation.reply.find(_TRACE_ID)
     if trace_id:
         environ[contract.ENV_TRACE_ID] = trace_id
     elif contract.ENV_TRACE_ID in environ:
         del environ[contract.ENV_TRACE_ID]
+    current.context = context = LambdaContext(invocation)
+    return context

@@ -8,7 +8,7 @@ run again; when the connection ends between the two replies only the poll is sen
 from __future__ import annotations
 
 from lambda_runtime import contract, current
-from lambda_runtime.client import RuntimeClient, accept_if_delivered
+from lambda_runtime.client import RuntimeClient, accept_if_delivered, event_of
 from lambda_runtime.errors import ConnectionLost
 from lambda_runtime.transport import JOIN_BYTES
 
@@ -39,7 +39,7 @@ class PipeliningClient(RuntimeClient):
             if lost.received:
                 raise
             return super().next()
-        return self._event(reply)
+        return event_of(reply, self.never_again)
 
     def respond(
         self,

@@ -39,6 +39,8 @@ class Runtime:
     `codec` reads events and spells results; JSON as AWS's client has it when None. `middleware`
     are functions `(call, event, context)`, the first outermost. A coroutine handler is cancelled
     `cancel_margin` seconds before its deadline; None: never. `pipelining`: see `use_pipelining`.
+    `concurrency`, where Lambda hands out several invocations at once: "process", "preload",
+    "thread", "async" or "auto"; None: as LAMBDA_RUNTIME_CONCURRENCY says.
     """
 
     def __init__(
@@ -49,12 +51,14 @@ class Runtime:
         middleware: Iterable[Middleware] = (),
         cancel_margin: float | None = None,
         pipelining: bool = False,
+        concurrency: str | None = None,
     ) -> None:
         self.handler = handler
         self.codec = codec
         self.middleware = tuple(middleware)
         self.cancel_margin = cancel_margin
         self.pipelining = pipelining
+        self.concurrency = concurrency
 
     def run(self) -> NoReturn:
         """Handle invocations until the environment ends; never returns.
@@ -66,6 +70,7 @@ class Runtime:
             current.use_codec(self.codec)
         if self.cancel_margin is not None:
             current.cancel_before_deadline(self.cancel_margin)
+        current.concurrency = self.concurrency
         if self.pipelining:
             current.use_pipelining()
         for around in self.middleware:
@@ -96,8 +101,10 @@ def start(handler: Handler | str) -> NoReturn:
     if task_root and task_root not in sys.path:
         sys.path.insert(0, task_root)
     prime_allocator()
-    from lambda_runtime.loop import run as serve
-
+    if contract.ENV_MAX_CONCURRENCY in environ:
+        from lambda_runtime.concurrency import run as serve
+    else:
+        from lambda_runtime.loop import run as serve
     try:
         serve(client, handler)
     except ShutdownRequested:

@@ -8,6 +8,7 @@ functions" and "Using the Lambda runtime API for custom runtimes", AWS Lambda De
 from __future__ import annotations
 
 from lambda_runtime import contract
+from lambda_runtime.driven import arrived, driven
 from lambda_runtime.errors import (
     AnswerRefused,
     ConnectionLost,
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterable, Iterable, Mapping
     from typing import Any
 
+    from lambda_runtime.async_client import AsyncRuntimeClient
+    from lambda_runtime.async_transport import AsyncUpload
     from lambda_runtime.client import Invocation, RuntimeClient
     from lambda_runtime.serialization import Codec
     from lambda_runtime.transport import Upload
@@ -59,6 +62,19 @@ class HttpResponse:
         return json.dumps(members).encode() + contract.STREAM_PRELUDE_DELIMITER
 
 
+class Response:
+    """A whole response with a content type: bytes and text as they are, else what the codec makes.
+
+    The codec's own content type when none is given.
+    """
+
+    __slots__ = ("body", "content_type")
+
+    def __init__(self, body: object, content_type: str | None = None) -> None:
+        self.body = body
+        self.content_type = content_type
+
+
 class ResponseStream:
     """Chunks to be streamed, from any iterable or async iterable, with a content type."""
 
@@ -93,58 +109,73 @@ class StreamedResponse:
 
     __slots__ = ("_client", "_codec", "_content_type", "_invocation", "_upload")
 
-    def __init__(self, client: RuntimeClient, invocation: Invocation, codec: Codec) -> None:
+    def __init__(
+        self, client: RuntimeClient | AsyncRuntimeClient, invocation: Invocation, codec: Codec
+    ) -> None:
         self._client = client
         self._invocation = invocation
         self._codec = codec
         self._content_type = contract.CONTENT_TYPE_BYTES
-        self._upload: Upload | None = None
+        self._upload: Upload | AsyncUpload | None = None
 
     def send_all(self, result: object) -> None:
-        """Send a whole stream and its end.
+        """Send a whole stream and its end; loads asyncio for chunks that have to be awaited.
 
         Raises what the handler raises before the first chunk; what it raises later is reported in
         the trailers. Raises AnswerRefused, with the generator closed.
         """
+        sending = self.sent(result)
+        if hasattr(_chunks_of(result), "__aiter__"):
+            from lambda_runtime.event_loop import complete
+
+            complete(sending)
+        else:
+            driven(sending)
+
+    async def sent(self, result: object) -> None:
+        """`send_all`, over either kind of client; one task for the whole stream."""
         try:
-            self._pump(self._chunks(result))
+            await self._pump(await self._opened(result))
         except (AnswerRefused, ShutdownRequested, KeyboardInterrupt):
             raise
         except BaseException as error:
             if self._upload is None:
                 raise
-            self._break_off(error)
+            await self._break_off(error)
             if not isinstance(error, Exception):
                 raise
         else:
-            self._end()
+            await self._end()
 
-    def _chunks(self, result: object) -> Any:
+    async def _opened(self, result: object) -> Any:
         """Open what names a head or a content type; the chunks of the body."""
         if isinstance(result, HttpResponse):
-            self.send(result)
-            result = result.body
+            await self._send(result)
         elif isinstance(result, ResponseStream):
             self._content_type = result.content_type
-            result = result.chunks
-        whole = isinstance(result, (str, bytes, bytearray, memoryview))
-        return ([result] if result else []) if whole else result
+        chunks = _chunks_of(result)
+        whole = isinstance(chunks, (str, bytes, bytearray, memoryview))
+        return ([chunks] if chunks else []) if whole else chunks
 
-    def _pump(self, chunks: Any) -> None:
-        if hasattr(chunks, "__aiter__"):
-            from lambda_runtime.event_loop import run
-
-            run(_pump_async(chunks, self))
-            return
+    async def _pump(self, chunks: Any) -> None:
         try:
-            for chunk in chunks:
-                self.send(chunk)
-        finally:
-            close = getattr(chunks, "close", None)
-            if close is not None:
-                close()
+            if hasattr(chunks, "__aiter__"):
+                from lambda_runtime.event_loop import limited
 
-    def send(self, chunk: Chunk) -> None:
+                await limited(self._pump_async(chunks))
+            else:
+                for chunk in chunks:
+                    await self._send(chunk)
+        finally:
+            close = getattr(chunks, "aclose", None) or getattr(chunks, "close", None)
+            if close is not None:
+                await arrived(close())
+
+    async def _pump_async(self, chunks: AsyncIterable[Chunk]) -> None:
+        async for chunk in chunks:
+            await self._send(chunk)
+
+    async def _send(self, chunk: Chunk) -> None:
         """Send one chunk: text as UTF-8, bytes as they are, anything else as a line of JSON."""
         if isinstance(chunk, HttpResponse):
             if self._upload is not None:
@@ -158,35 +189,35 @@ class StreamedResponse:
         else:
             data = self._codec.encode(chunk)[0] + b"\n"
         try:
-            is_wanted = self._open().write(data)
+            is_wanted = await arrived((await self._open()).write(data))
         except ConnectionLost as lost:
             raise AnswerRefused(lost) from lost
         if not is_wanted:
-            self._check()
+            await self._check()
 
-    def _open(self) -> Upload:
+    async def _open(self) -> Any:
         if self._upload is None:
-            self._upload = self._client.stream(self._invocation, self._content_type)
+            self._upload = await arrived(self._client.stream(self._invocation, self._content_type))
         return self._upload
 
-    def _end(self) -> None:
-        self._open()
-        self._check()
+    async def _end(self) -> None:
+        await self._open()
+        await self._check()
 
-    def _check(self, trailers: Iterable[tuple[str, str]] = ()) -> None:
+    async def _check(self, trailers: Iterable[tuple[str, str]] = ()) -> None:
         try:
-            self._client.finish_stream(self._open(), trailers)
+            await arrived(self._client.finish_stream(await self._open(), trailers))
         except (ConnectionLost, RuntimeApiError) as refusal:
             raise AnswerRefused(refusal) from refusal
 
-    def _break_off(self, error: BaseException) -> None:
+    async def _break_off(self, error: BaseException) -> None:
         from base64 import b64encode
 
         from lambda_runtime.failures import log_error
 
-        report = log_error(error)
+        report = log_error(error, self._invocation.request_id)
         body = b64encode(report.body(self._invocation.request_id)).decode()
-        self._check(
+        await self._check(
             [
                 (contract.HEADER_ERROR_TYPE, report.error_type),
                 (contract.HEADER_ERROR_BODY, body),
@@ -194,15 +225,27 @@ class StreamedResponse:
         )
 
 
-async def _pump_async(chunks: AsyncIterable[Chunk], response: StreamedResponse) -> None:
-    """One task for the whole stream: its context and its time limits hold across chunks."""
-    try:
-        async for chunk in chunks:
-            response.send(chunk)
-    finally:
-        close = getattr(chunks, "aclose", None)
-        if close is not None:
-            await close()
+def _chunks_of(result: object) -> object:
+    """What is streamed: the body of an HTTP response, the chunks of a stream, or all of it."""
+    if isinstance(result, HttpResponse):
+        return result.body
+    return result.chunks if isinstance(result, ResponseStream) else result
+
+
+def encoded(result: object, codec: Codec) -> tuple[bytes, str]:
+    """The response body and its content type. Raises MarshalFailed."""
+    if not isinstance(result, Response):
+        return codec.encode(result)
+    body, content_type = result.body, result.content_type
+    if isinstance(body, str) and content_type is not None:
+        return body.encode("utf-8", "replace"), content_type
+    data, usual = codec.encode(body)
+    return data, content_type or usual
+
+
+def is_coroutine(result: object) -> bool:
+    """Whether a result has to be awaited before it is one."""
+    return isinstance(result, _COROUTINE)
 
 
 def settled(result: object) -> object:

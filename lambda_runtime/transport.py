@@ -301,7 +301,7 @@ class Upload:
 
     def finish(self, trailers: Iterable[tuple[str, str]] = ()) -> Reply:
         """Send the last chunk and the trailers; wait for the reply. Raises ConnectionLost."""
-        lines = "".join(f"{name}: {_checked(value)}\r\n" for name, value in trailers)
+        lines = "".join(f"{name}: {checked(value)}\r\n" for name, value in trailers)
         if self._early is None:
             self._early = self._connection.send_parts(b"0\r\n" + lines.encode() + b"\r\n")
         return self._early or self._connection.finish()
@@ -325,7 +325,7 @@ def _send_parts(connected: sockets.socket, parts: Sequence[bytes | memoryview]) 
 def request_head(method: str, path: str, headers: Iterable[tuple[str, str]]) -> bytes:
     """Spell a request head; raises ValueError for a value that would inject a header."""
     lines = [f"{method} {path} HTTP/1.1"]
-    lines += [f"{name}: {_checked(value)}" for name, value in headers]
+    lines += [f"{name}: {checked(value)}" for name, value in headers]
     return ("\r\n".join(lines) + "\r\n\r\n").encode("utf-8", "surrogateescape")
 
 
@@ -352,7 +352,8 @@ def _is_plain(address: str) -> bool:
     return plain and "://" not in address.removeprefix("http://")
 
 
-def _checked(value: str) -> str:
+def checked(value: str) -> str:
+    """A header's value; raises ValueError for one that would inject another header."""
     if "\r" in value or "\n" in value or "\0" in value:
         raise ValueError("a header value must not hold a line break")
     return value

@@ -83,6 +83,17 @@ def build_parser() -> argparse.ArgumentParser:
         help="serve the functions of a rapid_mock.toml, or of a SAM or CloudFormation template",
     )
     start.add_argument(
+        "--aws",
+        metavar="embedded|URL",
+        help="serve all of AWS at this one endpoint: what is not Lambda goes to an embedded one "
+        "(moto), or to the one at URL; event source mappings poll there",
+    )
+    start.add_argument(
+        "--state",
+        metavar="DIR",
+        help="keep the checkpoints of streams here, for the next start (default: in memory)",
+    )
+    start.add_argument(
         "--watch",
         action="store_true",
         help="when the code or an extension changes, the next invocation runs it",

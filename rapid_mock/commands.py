@@ -22,11 +22,13 @@ from rapid_mock.host.attach import variables_to_set
 from rapid_mock.host.descriptors import raise_descriptor_limit
 from rapid_mock.host.isolation import host_credentials
 from rapid_mock.host.launch import Launch, image_extensions
+from rapid_mock.host.mounts import OPT
 from rapid_mock.host.reload import Reload, watched_changes
 from rapid_mock.host.service import LambdaService
 from rapid_mock.project import URL_MODES, make_functions
 from rapid_mock.service.requests import Flow, InvokeAnswer, InvokeRequest
 from rapid_mock.tracing import new_trace_header
+from rapid_mock.triggers.aws import AwsPlace
 
 EXIT_OK, EXIT_FUNCTION_ERROR, EXIT_SETUP = 0, 1, 2
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
@@ -117,14 +119,16 @@ async def _serve(arguments: argparse.Namespace, options: FunctionOptions) -> int
         throttle_streams=arguments.throttle_streams,
         idle_seconds=arguments.idle_timeout,
         time_scale=arguments.time_scale,
+        aws=_aws(arguments.aws, options.credentials, arguments.state),
     )
     stop = asyncio.Event()
     _stop_on_signals(stop)
     try:
-        places = await _make(arguments, options, service, console)
-        url = await service.listen(
+        url = await service.bind(
             arguments.host, arguments.port, allowed_hosts=frozenset(arguments.allow_host)
         )
+        places = await _make(arguments, options, service, console)
+        await service.serve()
         console.explain(f"listening on {url}")
         if arguments.watch:
             reload = Reload(places, redeploy=service.redeploy, console=console)
@@ -212,7 +216,17 @@ def _options(
         freeze=arguments.command == "start" and arguments.freeze,
         on_attach=on_attach,
         runtime_api_port=arguments.port + 1 if on_attach and arguments.port else 0,
+        opt=Path(OPT) if arguments.as_image else None,
     )
+
+
+def _aws(
+    where: str | None, credentials: Mapping[str, str] | None, state: str | None
+) -> AwsPlace | None:
+    """Real credentials alone say that event sources are AWS's own."""
+    if where is None and credentials is None:
+        return None
+    return AwsPlace(where, credentials, None if state is None else Path(state))
 
 
 def _environment(pairs: list[str]) -> dict[str, str]:

@@ -11,6 +11,18 @@ class SetupError(RapidMockError):
     """Raised when the local Lambda cannot start: a port in use, a missing directory or extra."""
 
 
+class CallFailed(RapidMockError):
+    """Raised when a call of another service was refused, or did not reach it.
+
+    `code` is the service's (`ResourceNotFoundException`), or the name of what went wrong on the way
+    (`EndpointConnectionError`); `str()` is the message.
+    """
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
 class ServiceError(RapidMockError):
     """A refusal of the Lambda API; subclasses carry AWS's shape name, status and member names.
 
@@ -21,7 +33,6 @@ class ServiceError(RapidMockError):
     type_name = "ServiceException"
     fault = "Service"
     message_member = "Message"
-    retry_after: int | None = None
 
     def members(self) -> dict[str, str | None]:
         """The JSON members of the error body, in AWS's order."""
@@ -127,7 +138,6 @@ class TooManyRequests(RequestError):
 
     status = 429
     type_name = "TooManyRequestsException"
-    retry_after = 1
 
     def __init__(self, message: str, reason: str) -> None:
         super().__init__(message)
@@ -178,10 +188,16 @@ class MissingAuthentication(AccessDenied):
 
 
 class EntityTooLarge(RequestError):
-    """Raised when a request, or the code in it, is too large to be uploaded (413)."""
+    """Raised when a request, or the code in it, is too large to be uploaded (413).
+
+    Its body has no Type.
+    """
 
     status = 413
     type_name = "RequestEntityTooLargeException"
+
+    def members(self) -> dict[str, str | None]:
+        return {"Message": str(self)}
 
 
 class ProvisionedConcurrencyConfigNotFound(RequestError):

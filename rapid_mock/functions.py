@@ -13,8 +13,14 @@ from lambda_runtime import contract
 from rapid_mock.errors import SetupError
 from rapid_mock.host.environments import FunctionDefinition
 from rapid_mock.host.isolation import FunctionSettings, check_names
-from rapid_mock.host.launch import Launch, RuntimePackage, find_extensions, runtime_launch
-from rapid_mock.host.mounts import TASK_ROOT, Mounts
+from rapid_mock.host.launch import (
+    Launch,
+    RuntimePackage,
+    are_extensions_off,
+    find_extensions,
+    runtime_launch,
+)
+from rapid_mock.host.mounts import TASK_ROOT, Mounts, layer_of
 from rapid_mock.host.namespace import unshare_options
 
 UNLIMITED_SECONDS = 30 * 24 * 3600.0
@@ -31,7 +37,8 @@ class FunctionOptions:
 
     With `on_attach` the user starts the runtime: it is told how, and nothing times out;
     `runtime_api_port` is then the port of the Runtime API, 0 a free one. `layers` are directories
-    for /opt where the function is isolated, the later ones on top.
+    for /opt where the function is isolated, the later ones on top. `opt` is a directory that is
+    /opt already: an image's.
     """
 
     handler: str = ""
@@ -54,6 +61,7 @@ class FunctionOptions:
     on_attach: Callable[[Launch], None] | None = None
     runtime_api_port: int = 0
     layers: Sequence[str | Path] = ()
+    opt: Path | None = None
 
 
 def define_function(
@@ -67,7 +75,7 @@ def define_function(
     is_isolated = options.isolation == ISOLATION_NAMESPACE
     directory = TASK_ROOT if is_isolated else code
     runtime = _runtime(options, directory, package)
-    extensions = tuple(find_extensions(options.extensions))
+    extensions, has_extensions_api = _extensions(options)
     settings = FunctionSettings(
         name,
         directory,
@@ -82,6 +90,7 @@ def define_function(
         settings,
         runtime,
         extensions=extensions,
+        has_extensions_api=has_extensions_api,
         environment=dict(options.environment),
         credentials=options.credentials,
         concurrency=options.concurrency,
@@ -92,6 +101,15 @@ def define_function(
         init_timeout_seconds=_init_timeout_seconds(options),
         restore_timeout_seconds=_restore_timeout_seconds(options),
     )
+
+
+def _extensions(options: FunctionOptions) -> tuple[tuple[Path, ...], bool]:
+    """The executables, and whether there are extensions at all."""
+    found = find_extensions(options.extensions)
+    roots = {Path(layer) for layer in options.layers} | set(map(layer_of, found)) | {options.opt}
+    if are_extensions_off(root for root in roots if root is not None):
+        return (), False
+    return tuple(found), True
 
 
 def _runtime(options: FunctionOptions, directory: str, package: RuntimePackage) -> Launch:

@@ -32,6 +32,7 @@ from rapid_mock.service.function_urls import BUFFERED, RESPONSE_STREAM
 from rapid_mock.service.requests import InvokeAnswer, InvokeRequest
 from rapid_mock.trace import Trace
 from rapid_mock.tracing import new_trace_header
+from rapid_mock.triggers.aws import AwsPlace
 
 if TYPE_CHECKING:
     from rapid_mock.lifecycle.effects import Report
@@ -62,26 +63,30 @@ class Function:
         event: object = None,
         *,
         client_context: Mapping[str, object] | None = None,
+        cognito_identity: Mapping[str, str] | None = None,
         tenant_id: str | None = None,
         qualifier: str | None = None,
     ) -> InvocationResult:
         """Invoke and wait for the REPORT; `event` is any JSON value, or bytes sent as they are.
 
-        Raises ServiceError (TooManyRequests, ResourceNotFound ...) when the service refuses.
+        `cognito_identity` is that of an app's user, as the runtime is told of it:
+        `{"cognitoIdentityId": ..., "cognitoIdentityPoolId": ...}` (AWS takes it from the caller's
+        credentials). Raises ServiceError (TooManyRequests, ResourceNotFound ...) when the service
+        refuses.
         """
         payload = (
             event
             if isinstance(event, bytes)
             else json.dumps({} if event is None else event).encode()
         )
-        context = None if client_context is None else json.dumps(client_context)
         request = InvokeRequest(
             str(uuid.uuid4()),
             self.name,
             payload,
             qualifier=qualifier,
             trace_id=new_trace_header(),
-            client_context=context,
+            client_context=_json(client_context),
+            cognito_identity=_json(cognito_identity),
             tenant_id=tenant_id,
             wait_for_report=True,
         )
@@ -133,8 +138,11 @@ class LocalLambda:
 
     `port` 0 takes a free one; `log_stream` gets platform lines and function output (default:
     stderr); `time_scale` makes the minutes between the attempts at an event so many times shorter;
-    `trace` is told every step of every environment. Use it as a context manager: leaving runs the
-    real shutdown phase.
+    `trace` is told every step of every environment. `aws` makes this one endpoint serve all of AWS:
+    `embedded` (needs moto, which ends with us) or the URL of another one; event source mappings
+    poll there, and `client("sqs")` and the functions' own clients reach it. `state` is a directory
+    that keeps the checkpoints of streams. Use it as a context manager: leaving runs the real
+    shutdown phase.
     """
 
     def __init__(
@@ -145,9 +153,13 @@ class LocalLambda:
         log_stream: Stream | None = None,
         trace: Trace | None = None,
         time_scale: float = 1,
+        aws: str | None = None,
+        state: str | Path | None = None,
     ) -> None:
         self._host, self._port = host, port
         self._time_scale = time_scale
+        kept = None if state is None else Path(state)
+        self._aws = None if aws is None else AwsPlace(aws, state=kept)
         self._trace = trace
         self._console = Console(log_stream)
         self._loop = asyncio.new_event_loop()
@@ -325,8 +337,14 @@ class LocalLambda:
         return self._service
 
     async def _start(self) -> str:
-        self._service = LambdaService(self._console, trace=self._trace, time_scale=self._time_scale)
-        return await self._service.listen(self._host, self._port)
+        self._service = LambdaService(
+            self._console, trace=self._trace, time_scale=self._time_scale, aws=self._aws
+        )
+        try:
+            return await self._service.listen(self._host, self._port)
+        except SetupError:
+            await self._service.kill()
+            raise
 
     def _call(self, work: Coroutine[Any, Any, Any]) -> Any:
         return asyncio.run_coroutine_threadsafe(work, self._loop).result()
@@ -336,6 +354,10 @@ class LocalLambda:
         self._thread.join()
         self._loop.close()
         self._service = None
+
+
+def _json(value: Mapping[str, object] | None) -> str | None:
+    return None if value is None else json.dumps(value)
 
 
 def _variables(launches: Future[Launch]) -> dict[str, str]:

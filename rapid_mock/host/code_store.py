@@ -42,11 +42,11 @@ class CodeStore:
             raise SerializationFailed("The archive is not base64") from error
         if len(data) > MAX_ZIPPED_BYTES:
             raise EntityTooLarge(f"Zipped size must be smaller than {MAX_ZIPPED_BYTES} bytes")
-        check_archive(data)
+        unzipped = check_archive(data)
         place = self._new_place()
         (place / _ARCHIVE).write_bytes(data)
         sha256 = base64.b64encode(hashlib.sha256(data).digest()).decode()
-        return Code(sha256, len(data), str(place))
+        return Code(sha256, len(data), str(place), unzipped)
 
     def add_directory(self, path: str, revision_id: str) -> Code:
         """Use a directory where it is; a new revision counts as new code, whatever is in it.
@@ -102,22 +102,27 @@ class CodeStore:
         return place
 
 
-def check_archive(data: bytes) -> None:
-    """Raise InvalidParameterValue for what is no zip archive, too large, or leaves its directory.
+def check_archive(data: bytes) -> int:
+    """The bytes in it; raises InvalidParameterValue for what AWS does not take.
 
-    Links count as leaving: what they point to would be read as the function's own.
+    That is what is no zip archive, empty, too large inside, or leaves its directory. Links count
+    as leaving: what they point to would be read as the function's own.
     """
     try:
         with zipfile.ZipFile(BytesIO(data)) as archive:
             entries = archive.infolist()
     except (zipfile.BadZipFile, ValueError, NotImplementedError) as error:
         raise _unreadable() from error
+    if not entries:
+        raise InvalidParameterValue("Uploaded file must be a non-empty zip")
     if any(not _is_safe(entry) for entry in entries):
         raise _unreadable()
-    if sum(entry.file_size for entry in entries) >= MAX_UNZIPPED_BYTES:
+    unzipped = sum(entry.file_size for entry in entries)
+    if unzipped >= MAX_UNZIPPED_BYTES:
         raise InvalidParameterValue(
             f"Unzipped size must be smaller than {MAX_UNZIPPED_BYTES} bytes"
         )
+    return unzipped
 
 
 def extract(archive: Path, directory: Path) -> None:

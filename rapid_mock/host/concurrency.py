@@ -44,8 +44,8 @@ class ConcurrencyOperations:
     # --- Reserved ---------------------------------------------------------------------------
 
     def put_function_concurrency(self, call: Call) -> Body:
+        share = self._functions.deployed(self._unqualified(call, LATEST)).share
         check(call.body, _RESERVED)
-        share = self._functions.deployed(self._unqualified(call)).share
         count = call.body["ReservedConcurrentExecutions"]
         check_reserve(share, self._functions.account, count)
         share.reserve(count)
@@ -63,13 +63,10 @@ class ConcurrencyOperations:
 
     def put_provisioned(self, call: Call) -> Body:
         check(call.body, _PROVISIONED)
-        function, qualifier = self._qualified(call)
-        if qualifier == LATEST:
-            raise InvalidParameterValue(
-                "Provisioned Concurrency Configs cannot be applied to unpublished function "
-                "versions."
-            )
-        self._find(function, qualifier)
+        function, qualifier = self._qualified(
+            call,
+            "Provisioned Concurrency Configs cannot be applied to unpublished function versions.",
+        )
         deployed = self._functions.deployed(function.name)
         config = ProvisionedConfig(call.body["ProvisionedConcurrentExecutions"], _seconds())
         check_provision(
@@ -128,39 +125,39 @@ class ConcurrencyOperations:
 
     # --- Inside -----------------------------------------------------------------------------
 
-    def _unqualified(self, call: Call) -> str:
-        """The function of a call about all its versions; a missing one is missed as `$LATEST`."""
-        name, qualifier = self._registry.parse(call.params["function_name"])
+    def _unqualified(self, call: Call, missed: str | None = None) -> str:
+        """The function of a call about all its versions; raises ResourceNotFound for `missed`."""
+        name, qualifier = self._registry.parse(call.params["function_name"], is_strict=True)
         if qualifier is not None:
             raise InvalidParameterValue(
                 "This operation is permitted on Lambda functions only. Aliases and versions do not "
                 "support this operation. Please specify either a function name or an unqualified "
                 "function ARN."
             )
-        self._registry.find(name, LATEST)
+        self._registry.find(name, missed)
         return name
 
-    def _qualified(self, call: Call) -> tuple[Function, str]:
-        check(call.query, _QUALIFIED)
-        name, qualifier = self._registry.parse(
-            call.params["function_name"], call.query["Qualifier"]
-        )
-        return self._registry.find(name, qualifier), qualifier or LATEST
-
     def _published(self, call: Call) -> tuple[Function, str]:
-        function, qualifier = self._qualified(call)
-        if qualifier == LATEST:
-            raise InvalidParameterValue(
-                "The function resource provided must be an alias or a published version."
-            )
-        self._find(function, qualifier)
-        return function, qualifier
+        return self._qualified(
+            call, "The function resource provided must be an alias or a published version."
+        )
 
-    def _find(self, function: Function, qualifier: str) -> None:
-        """Raise ResourceNotFound for a version or an alias that is not there."""
-        if qualifier in function.versions or qualifier in function.aliases:
-            return
-        arn = self._registry.arn(function.name, qualifier)
+    def _qualified(self, call: Call, not_latest: str) -> tuple[Function, str]:
+        """The function, and its version or alias; `not_latest` is the answer to `$LATEST`.
+
+        Raises ResourceNotFound for what is not there, in the words for a version or an alias.
+        """
+        check(call.query, _QUALIFIED)
+        name, given = self._registry.parse(
+            call.params["function_name"], call.query["Qualifier"], is_strict=True
+        )
+        qualifier = given or LATEST
+        if qualifier == LATEST:
+            raise InvalidParameterValue(not_latest)
+        function = self._registry.functions.get(name)
+        if function and (qualifier in function.versions or qualifier in function.aliases):
+            return function, qualifier
+        arn = self._registry.arn(name, qualifier)
         if is_number(qualifier):
             raise ResourceNotFound(f"Function not found: {arn}")
         raise ResourceNotFound(f"Cannot find alias arn: {arn}")

@@ -8,13 +8,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from rapid_mock.errors import InvalidParameterValue, ResourceNotFound
+from rapid_mock.errors import InvalidParameterValue
 from rapid_mock.host.downloads import Downloads
 from rapid_mock.host.functions import Functions, new_stamp
 from rapid_mock.service.aliases import alias_to_create, alias_to_update
 from rapid_mock.service.calls import Body, Call
-from rapid_mock.service.constraints import Choice, Group, Text, check
+from rapid_mock.service.constraints import Choice, Group, Text, Truth, check
 from rapid_mock.service.functions import check_revision
+from rapid_mock.service.names import TAGGED
 from rapid_mock.service.paging import page_of
 from rapid_mock.service.settings import (
     ARCHITECTURES,
@@ -27,9 +28,19 @@ from rapid_mock.service.settings import (
 )
 from rapid_mock.service.versions import Version, describe
 
-_CODE_GROUP = Group({**SOURCE, "Architectures": ARCHITECTURES, "RevisionId": Text()})
+_CODE_GROUP = Group(
+    {
+        **SOURCE,
+        "Architectures": ARCHITECTURES,
+        "RevisionId": Text(),
+        "Publish": Truth(),
+        "DryRun": Truth(),
+    }
+)
 _PUBLISH_GROUP = Group({"Description": Text(0, 256), "CodeSha256": Text(), "RevisionId": Text()})
 _TAGS_GROUP = Group({"Tags": TAGS}, required=("Tags",))
+_TAG_KEYS_GROUP = Group({}, required=("TagKeys",))
+_TAGGED_GROUP = Group({"Resource": TAGGED})
 _LIST_GROUP = Group({"FunctionVersion": Choice(("ALL",))})
 
 
@@ -46,7 +57,7 @@ class FunctionOperations:
     def create_function(self, call: Call) -> Body:
         request, registry = call.body, self._registry
         check_create(request)
-        name = registry.parse(request["FunctionName"]).name
+        name = registry.parse(request["FunctionName"], is_strict=True).name
         settings = settings_to_create(request, name)
         check_tags(request.get("Tags") or {})
         self._functions.check_runtime(settings["Runtime"])
@@ -54,6 +65,7 @@ class FunctionOperations:
         registry.check_new(name)
         stamp = new_stamp()
         code = self._functions.read_code(request["Code"], stamp.revision_id)
+        self._functions.check_size(code, settings)
         function = registry.create(name, settings, code, stamp)
         function.tags.update(request.get("Tags") or {})
         version = function.latest
@@ -89,6 +101,7 @@ class FunctionOperations:
         latest = self._registry.check_update(name, request.get("RevisionId"))
         stamp = new_stamp()
         code = self._functions.read_code(request, stamp.revision_id)
+        self._functions.check_size(code, latest.settings)
         settings = None
         if request.get("Architectures"):
             settings = {**latest.settings, "Architectures": request["Architectures"]}
@@ -109,6 +122,7 @@ class FunctionOperations:
         settings = settings_to_update(request, latest.settings, name)
         if "Layers" in request:
             self._attach(settings, [layer["Arn"] for layer in latest.settings.get("Layers", ())])
+            self._functions.check_size(latest.code, settings)
         check_revision(latest.stamp.revision_id, request.get("RevisionId"))
         if request.get("Runtime"):
             self._functions.check_runtime(request["Runtime"])
@@ -154,7 +168,7 @@ class FunctionOperations:
             code_sha256=request.get("CodeSha256"),
         )
         if is_new:
-            self._functions.deploy(version)
+            self._functions.published(version)
         return describe(version, self._registry.arn(name, version.number))
 
     def list_versions(self, call: Call) -> Body:
@@ -164,7 +178,7 @@ class FunctionOperations:
     # --- Aliases ----------------------------------------------------------------------------
 
     def create_alias(self, call: Call) -> Body:
-        name = self._unqualified(call)
+        name = self._strict(call)
         alias = alias_to_create(call.body, new_stamp().revision_id)
         self._registry.add_alias(name, alias)
         return alias.members(self._registry.arn(name, alias.name))
@@ -210,13 +224,16 @@ class FunctionOperations:
     def tag_resource(self, call: Call) -> Body:
         check(call.body, _TAGS_GROUP)
         tags = self._tags(call)
+        if not call.body["Tags"]:
+            raise InvalidParameterValue("An error occurred and the request cannot be processed.")
         check_tags({**tags, **call.body["Tags"]})
         tags.update(call.body["Tags"])
         return None
 
     def untag_resource(self, call: Call) -> Body:
         tags = self._tags(call)
-        for key in call.query_lists.get("tagKeys", ()):
+        check({"TagKeys": call.query_lists.get("tagKeys")}, _TAG_KEYS_GROUP)
+        for key in call.query_lists["tagKeys"]:
             tags.pop(key, None)
         return None
 
@@ -227,9 +244,13 @@ class FunctionOperations:
 
     def _unqualified(self, call: Call) -> str:
         """The function of a call that takes no version."""
-        name: str = self._registry.parse(call.params["function_name"]).name
+        name = self._strict(call)
         self._registry.find(name)
         return name
+
+    def _strict(self, call: Call) -> str:
+        """The name of a function that a call is to change; there may be none."""
+        return self._registry.parse(call.params["function_name"], is_strict=True).name
 
     def _named(self, call: Call) -> tuple[Version, str]:
         name, qualifier = self._parsed(call)
@@ -254,14 +275,13 @@ class FunctionOperations:
 
     def _tags(self, call: Call) -> dict[str, str]:
         arn = call.params["arn"]
+        check({"Resource": arn}, _TAGGED_GROUP)
         name, qualifier = self._registry.parse(arn)
         if qualifier is not None:
             raise InvalidParameterValue(
                 "Tags on function aliases and versions are not supported. Please specify a "
                 "function ARN."
             )
-        if not arn.startswith("arn:"):
-            raise ResourceNotFound(f"Function not found: {arn}")
         return self._registry.find(name).tags
 
 

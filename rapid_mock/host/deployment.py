@@ -46,16 +46,34 @@ PROBE_SECONDS = 10.0
 class Deployed:
     """A function as it runs: its environments, its share, the pool of each version.
 
-    `options` are what the API cannot say: interpreter, runtime command, credentials. `provisioned`
-    has the configuration of each qualifier, `promised` what was made of them, by pool.
+    `options` are what the API cannot say: interpreter, runtime command, credentials. `tenants` are
+    the pools of versions that keep tenants apart, by version and tenant. `provisioned` has the
+    configuration of each qualifier, `promised` what was made of them, by pool.
     """
 
     fleet: Fleet
     share: Share
     options: FunctionOptions
     pools: dict[str, Pool] = field(default_factory=dict)
+    tenants: dict[tuple[str, str], Pool] = field(default_factory=dict)
     provisioned: dict[str, ProvisionedConfig] = field(default_factory=dict)
     promised: dict[Pool, int] = field(default_factory=dict)
+
+    def pool_of(self, version: str, tenant_id: str) -> Pool:
+        """The environments of one tenant, whom nobody else shares."""
+        pool = self.tenants.get((version, tenant_id))
+        if pool is None:
+            definition = self.fleet.definition(self.pools[version])
+            pool = self.tenants[version, tenant_id] = self.fleet.deploy(definition)
+        return pool
+
+    def retire(self, version: str) -> None:
+        """Give the pools of a version no more invocations."""
+        keys = [key for key in self.tenants if key[0] == version]
+        old = [self.pools.pop(version, None), *(self.tenants.pop(key) for key in keys)]
+        for pool in old:
+            if pool is not None:
+                self.fleet.retire(pool)
 
 
 def settings_of(name: str, options: FunctionOptions) -> dict[str, Any]:

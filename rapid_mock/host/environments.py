@@ -29,6 +29,7 @@ from rapid_mock.host.launch import Launch
 from rapid_mock.host.mounts import EXTENSIONS, Mounts
 from rapid_mock.host.namespace import Namespace, open_namespace
 from rapid_mock.host.watchdog import Watchdog
+from rapid_mock.http.absent_apis import add_absent_apis
 from rapid_mock.http.credentials_api import add_credentials_api
 from rapid_mock.http.extensions_api import add_extensions_api
 from rapid_mock.http.metadata_api import add_metadata_api
@@ -64,7 +65,8 @@ class Access(NamedTuple):
 class FunctionDefinition:
     """One function as the local Lambda runs it.
 
-    `runtime` says how its runtime starts (variables aside); `extensions` are executables;
+    `runtime` says how its runtime starts (variables aside); `extensions` are executables; without
+    `has_extensions_api` there are none, internal ones neither;
     `environment` the user's variables; `credentials` by variable name, None for dummies;
     `concurrency` the most environments at once, None for no limit of its own;
     `init_timeout_seconds` bounds the init phase, `restore_timeout_seconds` a restore; `mounts`: its
@@ -77,6 +79,7 @@ class FunctionDefinition:
     settings: FunctionSettings
     runtime: Launch
     extensions: tuple[Path, ...] = ()
+    has_extensions_api: bool = True
     environment: Mapping[str, str] = field(default_factory=dict, repr=False)
     credentials: Mapping[str, str] | None = field(default=None, repr=False)
     concurrency: int | None = 10
@@ -119,8 +122,8 @@ class FunctionDefinition:
 
         A wrapper (AWS_LAMBDA_EXEC_WRAPPER) is started like the runtime itself.
         """
-        named = [Path(self.runtime.cwd, word) for word in self.runtime.argv[:1] if "/" in word]
-        return [*self.extensions, *named]
+        words = [*self.runtime.argv[:1], self.environment.get(contract.ENV_EXEC_WRAPPER, "")]
+        return [*self.extensions, *(Path(self.runtime.cwd, word) for word in words if "/" in word)]
 
     def _host_variables(self) -> dict[str, str]:
         variables = with_interpreter_first(os.environ, sys.executable)
@@ -177,19 +180,30 @@ async def open_environment(
         log=LogConfig(definition.settings.log_format, definition.settings.system_log_level),
         trace=trace,
     )
-    add_apis(router, driver, settings.mode, access.metadata_token)
+    has_extensions = definition.has_extensions_api
+    add_apis(router, driver, settings.mode, access.metadata_token, has_extensions=has_extensions)
     if settings.mode.is_restored:
         keys = DUMMY_CREDENTIALS if definition.credentials is None else definition.credentials
         add_credentials_api(router, access.credentials_token, keys, lambda: clock.now().wall)
     return LocalEnvironment(driver, server, namespace)
 
 
-def add_apis(router: Router, driver: EnvironmentDriver, mode: Mode, token: str) -> None:
+def add_apis(
+    router: Router,
+    driver: EnvironmentDriver,
+    mode: Mode,
+    token: str,
+    *,
+    has_extensions: bool = True,
+) -> None:
     """Everything that the processes of an environment may call; `token` opens the metadata."""
     new_id = _new_uuid if mode.has_invocation_ids else None
     add_runtime_api(router, driver, new_id, is_restored=mode.is_restored)
-    add_extensions_api(router, driver)
-    add_telemetry_api(router, driver, mode)
+    if has_extensions:
+        add_extensions_api(router, driver)
+        add_telemetry_api(router, driver, mode)
+    else:
+        add_absent_apis(router)
     add_metadata_api(router, token)
 
 

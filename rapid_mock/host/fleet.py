@@ -163,6 +163,10 @@ class Fleet:
         pool.has_failed = False
         self._carry_out(self._placement.provision(pool, count))
 
+    def definition(self, pool: Pool) -> FunctionDefinition:
+        """What the environments of a pool run."""
+        return self._definitions[pool]
+
     @property
     def code_places(self) -> set[str]:
         """Where the code of everything that runs, or may run, is kept."""

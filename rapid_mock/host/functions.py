@@ -14,7 +14,7 @@ from typing import Any
 from rapid_mock.errors import InvalidParameterValue, ResourceConflict, SetupError
 from rapid_mock.functions import FunctionOptions, define_function
 from rapid_mock.host.clock import Clock
-from rapid_mock.host.code_store import LOCAL_BUCKET, CodeStore
+from rapid_mock.host.code_store import LOCAL_BUCKET, MAX_UNZIPPED_BYTES, CodeStore
 from rapid_mock.host.deployment import (
     Deployed,
     in_thread,
@@ -31,7 +31,7 @@ from rapid_mock.service.layers import LayerRegistry
 from rapid_mock.service.names import LATEST, Place
 from rapid_mock.service.pools import Pool
 from rapid_mock.service.provisioned import targets
-from rapid_mock.service.versions import Code, Failure, Stamp, Version
+from rapid_mock.service.versions import READY, Code, Failure, Stamp, Version
 
 _SOURCES = ("ZipFile", "S3Bucket", "S3Key", "S3ObjectVersion", "ImageUri")
 
@@ -108,7 +108,8 @@ class Functions:
             code = self.store.add_directory(source["S3Key"], revision_id)
         elif given[:1] == ["S3Bucket"]:
             raise InvalidParameterValue(
-                "Error occurred while GetObject. There is no S3 here; give a ZipFile, or a "
+                "Error occurred while GetObject. S3 Error Code: NoSuchBucket. S3 Error Message: "
+                "The specified bucket does not exist. There is no S3 here: give a ZipFile, or a "
                 f"directory as the key in a bucket called {LOCAL_BUCKET}."
             )
         else:
@@ -122,6 +123,16 @@ class Functions:
         """Raise InvalidParameterValue for a runtime that does not run here."""
         runtime_of(runtime, "", self._options)
 
+    def check_size(self, code: Code, settings: Mapping[str, Any]) -> None:
+        """Raise InvalidParameterValue for code that is too large together with its layers."""
+        layers = self.layers.codes(settings.get("Layers", ()))
+        size = code.unzipped + sum(layer.unzipped for layer in layers)
+        if size > MAX_UNZIPPED_BYTES:
+            raise InvalidParameterValue(
+                "Function code combined with layers exceeds the maximum allowed size of "
+                f"{MAX_UNZIPPED_BYTES} bytes. The actual size is {size} bytes."
+            )
+
     def created(self, name: str) -> None:
         """Deploy every version of a new function."""
         self._open(name, self._options)
@@ -132,22 +143,30 @@ class Functions:
         """Make a version invocable in the background; until then its old deployment serves."""
         self._start(self._deploy(version))
 
+    def published(self, version: Version) -> None:
+        """Make a version invocable: at once where it is what `$LATEST` runs as."""
+        deployed = self._deployed[version.name]
+        latest = deployed.pools.get(LATEST)
+        if latest is None or version.condition != READY:
+            self.deploy(version)
+            return
+        layers = self.layers.codes(version.settings.get("Layers", ()))
+        self._serve(version, of_version(deployed.fleet.definition(latest), version, layers))
+
     def deleted(self, name: str) -> None:
         """End the environments of a function that is no longer in the registry."""
         self.on_deleted(name)
         deployed = self._deployed.pop(name)
         deployed.share.close()
         self._leaving.add(deployed.fleet)
-        for pool in deployed.pools.values():
-            deployed.fleet.retire(pool)
+        for number in list(deployed.pools):
+            deployed.retire(number)
         self.tidy()
 
     def version_deleted(self, version: Version) -> None:
         """End the environments of one version that is no longer in the registry."""
         deployed = self._deployed[version.name]
-        pool = deployed.pools.pop(version.number, None)
-        if pool is not None:
-            deployed.fleet.retire(pool)
+        deployed.retire(version.number)
         deployed.provisioned.pop(version.number, None)
         self.provision(version.name)
         self.tidy()
@@ -173,10 +192,13 @@ class Functions:
 
     # --- Invocations ------------------------------------------------------------------------
 
-    def resolve(self, text: str, qualifier: str | None) -> tuple[Fleet, Pool, str]:
+    def resolve(
+        self, text: str, qualifier: str | None, tenant_id: str | None = None
+    ) -> tuple[Fleet, Pool, str]:
         """The fleet, the pool and the invoked ARN for an invocation.
 
-        Raises ResourceNotFound, or ResourceConflict for a version that is not active.
+        Raises ResourceNotFound, ResourceConflict for a version that is not active, and
+        InvalidParameterValue without a tenant where there must be one, and with one elsewhere.
         """
         registry = self.registry
         name, qualifier = registry.parse(text, qualifier)
@@ -188,6 +210,13 @@ class Functions:
             raise ResourceConflict(
                 "The operation cannot be performed at this time. The function is currently in the "
                 f"following state: {version.condition.state}"
+            )
+        if "TenancyConfig" in version.settings:
+            pool = deployed.pool_of(version.number, _tenant(tenant_id))
+        elif tenant_id is not None and deployed.options is self._options:
+            raise InvalidParameterValue(
+                "The invoked function is not enabled with tenancy configuration. Remove the tenant "
+                "ID from your request and try again."
             )
         return deployed.fleet, pool, registry.arn(name, qualifier)
 
@@ -254,11 +283,10 @@ class Functions:
     def _serve(self, version: Version, made: FunctionDefinition) -> None:
         """From now on invocations of a version have new environments."""
         deployed = self._deployed[version.name]
-        before = deployed.pools.get(version.number)
-        deployed.pools[version.number] = deployed.fleet.deploy(made)
+        pool = deployed.fleet.deploy(made)
+        deployed.retire(version.number)
+        deployed.pools[version.number] = pool
         self._on_deployed(made)
-        if before is not None:
-            deployed.fleet.retire(before)
         self.provision(version.name)
 
     def tidy(self) -> None:
@@ -289,6 +317,15 @@ def new_stamp() -> Stamp:
     """A fresh revision, now: the moment reads `2026-01-31T12:34:56.789+0000`."""
     moment = datetime.now(UTC).isoformat(timespec="milliseconds")
     return Stamp(str(uuid.uuid4()), moment.replace("+00:00", "+0000"))
+
+
+def _tenant(tenant_id: str | None) -> str:
+    if tenant_id is None:
+        raise InvalidParameterValue(
+            "The invoked function is enabled with tenancy configuration. Add a valid tenant ID in "
+            "your request and try again."
+        )
+    return tenant_id
 
 
 def _ignore(_name: str) -> None:

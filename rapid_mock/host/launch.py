@@ -18,6 +18,7 @@ from rapid_mock.errors import SetupError
 
 PROBE_SECONDS = 10.0
 _PACKAGE = Path(contract.__file__).parent
+_SHELL = "/bin/sh"
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +83,8 @@ def runtime_launch(
 
     It starts in the code directory, which `-m` puts first on `sys.path`. A `wrapper` is given the
     runtime's command line, as managed runtimes do with AWS_LAMBDA_EXEC_WRAPPER ("Modifying the
-    runtime environment"). Raises SetupError when `command` is empty.
+    runtime environment"), by a shell, whose status is 127 when it is not there. Raises SetupError
+    when `command` is empty.
     """
     if command is not None:
         if not command:
@@ -93,7 +95,8 @@ def runtime_launch(
         own = env.get("PYTHONPATH")
         env = {**env, "PYTHONPATH": needed if not own else f"{needed}{os.pathsep}{own}"}
     argv = (python, "-m", _PACKAGE.name, handler)
-    return Launch((wrapper, *argv) if wrapper else argv, code_directory, env)
+    wrapping = (_SHELL, "-c", 'exec "$0" "$@"', wrapper) if wrapper else ()
+    return Launch((*wrapping, *argv), code_directory, env)
 
 
 def find_extensions(paths: Iterable[str | Path]) -> list[Path]:
@@ -111,11 +114,18 @@ def find_extensions(paths: Iterable[str | Path]) -> list[Path]:
 
 
 def image_extensions(opt: Path = Path("/opt")) -> list[Path]:
-    """Where an image has its extensions; nowhere with the file that turns them off (RIE)."""
+    """Where an image has its extensions, if it has any."""
     directory = opt / "extensions"
-    if (opt / "disable-extensions-jwigqn8j").exists() or not directory.is_dir():
-        return []
-    return [directory]
+    return [directory] if directory.is_dir() else []
+
+
+def are_extensions_off(roots: Iterable[Path]) -> bool:
+    """Whether one of the directories that make /opt has the file that turns extensions off (RIE).
+
+    There is no Extensions API then, and no telemetry.
+    """
+    name = os.path.basename(contract.DISABLE_EXTENSIONS_FILE)  # noqa: PTH119  a name, not a place
+    return any((root / name).exists() for root in roots)
 
 
 def _executables(path: Path) -> list[Path]:

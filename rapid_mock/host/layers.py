@@ -10,11 +10,13 @@ from typing import Any
 from rapid_mock.host.downloads import Downloads
 from rapid_mock.host.functions import Functions, new_stamp
 from rapid_mock.service.calls import Body, Call
-from rapid_mock.service.constraints import Group, Text, check
-from rapid_mock.service.layers import LayerVersion, check_publish, parse_layer_name
+from rapid_mock.service.layers import (
+    LayerVersion,
+    check_filter,
+    check_publish,
+    parse_layer_name,
+)
 from rapid_mock.service.paging import page_of
-
-_BY_ARN = Group({"Arn": Text(1, 2048)}, required=("Arn",))
 
 
 class LayerOperations:
@@ -36,8 +38,7 @@ class LayerOperations:
         return self._with_content(self._layers.find(*self._named(call)), call)
 
     def get_layer_version_by_arn(self, call: Call) -> Body:
-        check(call.query, _BY_ARN)
-        return self._with_content(self._layers.find_by_arn(call.query["Arn"]), call)
+        return self._with_content(self._layers.find_by_arn(call.query), call)
 
     def delete_layer_version(self, call: Call) -> Body:
         self._layers.delete(*self._named(call))
@@ -45,6 +46,7 @@ class LayerOperations:
         return None
 
     def list_layers(self, call: Call) -> Body:
+        check_filter(call.query)
         shown = [
             {
                 "LayerName": version.name,
@@ -57,6 +59,7 @@ class LayerOperations:
         return _page("Layers", shown, call)
 
     def list_layer_versions(self, call: Call) -> Body:
+        check_filter(call.query)
         versions = self._layers.versions(parse_layer_name(call.params["layer_name"]))
         shown = [self._members(version) for version in versions if _is_compatible(version, call)]
         return _page("LayerVersions", shown, call)

@@ -10,7 +10,9 @@ from rapid_mock.host.control import FunctionOperations
 from rapid_mock.host.event_invoke import EventInvokeOperations
 from rapid_mock.host.function_urls import FunctionUrls
 from rapid_mock.host.layers import LayerOperations
+from rapid_mock.host.policies import PolicyOperations
 from rapid_mock.http.control_api import Operation
+from rapid_mock.triggers.mappings import MappingOperations
 
 _FUNCTIONS = "/2015-03-31/functions"
 _FUNCTION = "/2015-03-31/functions/{function_name}"
@@ -73,6 +75,32 @@ def event_invoke_operations(of: EventInvokeOperations) -> list[Operation]:
         Operation("GetFunctionEventInvokeConfig", "GET", config, 200, of.get_config),
         Operation("DeleteFunctionEventInvokeConfig", "DELETE", config, 204, of.delete_config),
         Operation("ListFunctionEventInvokeConfigs", "GET", f"{config}/list", 200, of.list_configs),
+    ]
+
+
+def mapping_operations(of: MappingOperations) -> list[Operation]:
+    """Event source mappings; older clients end the list's path in a slash."""
+    mappings = "/2015-03-31/event-source-mappings"
+    mapping = f"{mappings}/{{uuid}}"
+    return [
+        Operation("CreateEventSourceMapping", "POST", mappings, 202, of.create),
+        Operation("CreateEventSourceMapping", "POST", f"{mappings}/", 202, of.create),
+        Operation("ListEventSourceMappings", "GET", mappings, 200, of.list),
+        Operation("ListEventSourceMappings", "GET", f"{mappings}/", 200, of.list),
+        Operation("GetEventSourceMapping", "GET", mapping, 200, of.get),
+        Operation("UpdateEventSourceMapping", "PUT", mapping, 202, of.update),
+        Operation("DeleteEventSourceMapping", "DELETE", mapping, 202, of.delete),
+    ]
+
+
+def policy_operations(of: PolicyOperations) -> list[Operation]:
+    """Who may invoke a function."""
+    policy = f"{_FUNCTION}/policy"
+    statement = f"{policy}/{{statement_id}}"
+    return [
+        Operation("AddPermission", "POST", policy, 201, of.add_permission),
+        Operation("GetPolicy", "GET", policy, 200, of.get_policy),
+        Operation("RemovePermission", "DELETE", statement, 204, of.remove_permission),
     ]
 
 

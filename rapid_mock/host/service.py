@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from lambda_runtime import contract
@@ -28,13 +30,15 @@ from rapid_mock.host.operations import (
     event_invoke_operations,
     function_operations,
     layer_operations,
+    mapping_operations,
+    policy_operations,
     url_operations,
 )
+from rapid_mock.host.policies import PolicyOperations
 from rapid_mock.host.throttle import ThrottledTaker
 from rapid_mock.host.watchdog import Watchdog
 from rapid_mock.http.control_api import Download, add_control_api
 from rapid_mock.http.invoke_api import add_invoke_api
-from rapid_mock.http.router import Router
 from rapid_mock.http.server import HttpServer
 from rapid_mock.lifecycle.effects import Report
 from rapid_mock.lifecycle.events import Invocation
@@ -42,11 +46,16 @@ from rapid_mock.service.calls import Body, Call
 from rapid_mock.service.event_invoke import EventInvokeConfigs
 from rapid_mock.service.function_urls import AUTH_NONE
 from rapid_mock.service.names import LATEST, LOCAL_PLACE
+from rapid_mock.service.policies import Policies
 from rapid_mock.service.requests import ChunkTaker, InvokeAnswer, InvokeRequest, OnAnswer
 from rapid_mock.trace import Trace
+from rapid_mock.triggers.aws import AwsPlace
+from rapid_mock.triggers.triggers import Triggers
 
 IDLE_SECONDS = 600.0
 """AWS does not say how long it keeps an idle environment; minutes are observed."""
+_LOOPBACK = {"0.0.0.0": "127.0.0.1", "::": "::1"}
+"""Where a function finds us when we listen on every address."""
 
 
 class LambdaService:
@@ -57,7 +66,8 @@ class LambdaService:
     `throttle_streams` gives streamed responses the bandwidth that Lambda gives them.
     `idle_seconds`: how long an environment may be unused; it ends within twice that time.
     `time_scale`: how much faster than life the waits between attempts at an event pass.
-    `trace` is told every step of every environment.
+    `trace` is told every step of every environment. `aws` is where event sources are polled, and
+    where what is not for Lambda is passed on to. Raises SetupError for one that cannot be.
     """
 
     def __init__(
@@ -70,6 +80,7 @@ class LambdaService:
         idle_seconds: float = IDLE_SECONDS,
         time_scale: float = 1,
         trace: Trace | None = None,
+        aws: AwsPlace | None = None,
     ) -> None:
         _prime_allocator()
         self._console = console
@@ -85,7 +96,8 @@ class LambdaService:
             on_deployed=self._warn_of_opt,
         )
         self._event_configs = EventInvokeConfigs()
-        self._destinations = Destinations(self.invoke, console)
+        self._policies = Policies()
+        self._destinations = Destinations(self.invoke, self._tell, console)
         self._events = EventDelivery(
             self.invoke,
             self._handling,
@@ -93,6 +105,10 @@ class LambdaService:
             self._clock if time_scale == 1 else ScaledClock(self._clock, time_scale),
             console,
         )
+        self._triggers = Triggers(
+            aws, self._functions, self.invoke, self._destinations.deliver, self._clock, console
+        )
+        self._own_url = ""
         self._urls = FunctionUrls(self._functions, self, self._wall)
         self._functions.on_deleted = self._forget
         self._downloads = Downloads(self._functions.store)
@@ -101,6 +117,8 @@ class LambdaService:
             *concurrency_operations(ConcurrencyOperations(self._functions)),
             *layer_operations(LayerOperations(self._functions, self._downloads)),
             *url_operations(self._urls),
+            *mapping_operations(self._triggers.mappings),
+            *policy_operations(PolicyOperations(self._functions, self._policies)),
             *event_invoke_operations(
                 EventInvokeOperations(self._functions, self._event_configs, self._wall)
             ),
@@ -149,6 +167,8 @@ class LambdaService:
         Raises ServiceError for a refusal, and for a function that cannot be deployed.
         """
         answer = self._operations[operation].answer(Call(params=params, query=query, body=body))
+        if inspect.isawaitable(answer):
+            answer = await answer
         await self._functions.settled()
         if operation == "CreateFunction":
             latest = self._functions.registry.find(body["FunctionName"]).latest
@@ -172,19 +192,40 @@ class LambdaService:
     async def listen(
         self, host: str, port: int, *, allowed_hosts: frozenset[str] = frozenset()
     ) -> str:
-        """Serve the Lambda API; returns its URL. Raises SetupError when the port is in use."""
-        router = Router()
+        """Serve the Lambda API; returns its URL. Raises SetupError as `bind` does."""
+        url = await self.bind(host, port, allowed_hosts=allowed_hosts)
+        await self.serve()
+        return url
+
+    async def bind(
+        self, host: str, port: int, *, allowed_hosts: frozenset[str] = frozenset()
+    ) -> str:
+        """Take the address on which `serve` answers, so that functions know it; returns the URL.
+
+        Raises SetupError when the port is in use, or the AWS cannot be had.
+        """
+        await self._triggers.start(self._watchdog)
+        router = self._triggers.router()
         add_invoke_api(router, self)
         add_control_api(router, self._all_operations)
         router.add("GET", CODE_PATH, Download(self._downloads.find))
         self._server = HttpServer(router, allowed_hosts=allowed_hosts)
         try:
-            await self._server.start(host, port)
+            await self._server.bind(host, port)
         except OSError as error:
             raise SetupError(f"cannot listen on {host}:{port}: {error.strerror}") from error
         bound_host, bound_port = self._server.address
-        shown = f"[{bound_host}]" if ":" in bound_host else bound_host
-        return f"http://{shown}:{bound_port}"
+        self._own_url = _url(_LOOPBACK.get(bound_host, bound_host), bound_port)
+        return _url(bound_host, bound_port)
+
+    async def serve(self) -> None:
+        """Answer. Raises SetupError when another program listens on the port meanwhile."""
+        if self._server is None:
+            raise SetupError("the service has no address yet")
+        try:
+            await self._server.listen()
+        except OSError as error:
+            raise SetupError(f"cannot listen on {self._own_url}: {error.strerror}") from error
 
     def invoke(
         self,
@@ -194,7 +235,9 @@ class LambdaService:
     ) -> None:
         """Invoke a function; `on_answer` gets the answer or a ServiceError, at once or later."""
         try:
-            fleet, pool, arn = self._functions.resolve(request.function_name, request.qualifier)
+            fleet, pool, arn = self._functions.resolve(
+                request.function_name, request.qualifier, request.tenant_id
+            )
             if request.invocation_type != contract.INVOCATION_REQUEST_RESPONSE:
                 on_answer(self._accept(request))
                 return
@@ -208,6 +251,7 @@ class LambdaService:
             content_type=request.content_type,
             trace_id=request.trace_id,
             client_context=request.client_context,
+            cognito_identity=request.cognito_identity,
             tenant_id=request.tenant_id,
         )
         pending = Pending(
@@ -240,12 +284,17 @@ class LambdaService:
             self._functions.deployed(name).share.reserved == 0,
         )
 
+    async def _tell(self, arn: str, record: Any) -> None:
+        await self._triggers.tell(arn, record)
+
     def _wall(self) -> float:
         return self._clock.now().wall
 
     def _forget(self, name: str) -> None:
         self._urls.forget(name)
         self._event_configs.forget(name)
+        self._policies.forget(name)
+        self._triggers.mappings.function_deleted(name)
 
     def _opener(self, request: InvokeRequest) -> Callable[[str], ChunkTaker] | None:
         open_stream = request.open_stream
@@ -258,7 +307,8 @@ class LambdaService:
         await self._functions.reset()
 
     async def shut_down(self) -> None:
-        """Run the shutdown phase of every environment, then stop listening."""
+        """Stop polling, run the shutdown phase of every environment, then stop listening."""
+        await self._triggers.stop()
         self._events.close()
         await self._functions.shut_down()
         await self._destinations.close()
@@ -266,6 +316,7 @@ class LambdaService:
 
     async def kill(self) -> None:
         """End everything now, without a shutdown phase."""
+        self._triggers.mappings.abandon()
         await self._functions.kill()
         await self._close()
 
@@ -274,6 +325,7 @@ class LambdaService:
         if self._server is not None:
             await self._server.close()
         await self._urls.close()
+        await self._triggers.close(self._watchdog)
         await self._functions.close()
         self._watchdog.close()
 
@@ -296,6 +348,9 @@ class LambdaService:
     async def _open(
         self, fleet: Fleet, definition: FunctionDefinition, is_provisioned: bool
     ) -> LocalEnvironment:
+        if self._triggers.is_gateway:
+            own = {contract.ENV_ENDPOINT_URL: self._own_url}
+            definition = replace(definition, environment={**own, **definition.environment})
         return await open_environment(
             provisioned(definition) if is_provisioned else definition,
             observer=fleet,
@@ -304,6 +359,11 @@ class LambdaService:
             watchdog=self._watchdog,
             trace=self._trace,
         )
+
+
+def _url(host: str, port: int) -> str:
+    shown = f"[{host}]" if ":" in host else host
+    return f"http://{shown}:{port}"
 
 
 def _prime_allocator() -> None:

@@ -6,8 +6,10 @@ without asking first. Source: Lambda API reference.
 
 from __future__ import annotations
 
+import asyncio
+import inspect
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from typing import Any, NamedTuple
 from urllib.parse import parse_qs
 
@@ -37,7 +39,7 @@ class Operation(NamedTuple):
     method: str
     path: str
     status: int
-    answer: Callable[[Call], Body]
+    answer: Callable[[Call], Body | Awaitable[Body]]
     is_by_query: str = ""
 
 
@@ -58,6 +60,7 @@ class _Control:
 
     def __init__(self, candidates: list[Operation]) -> None:
         self._candidates = candidates
+        self._tasks: set[asyncio.Task[None]] = set()
 
     def head(self, exchange: Exchange) -> None:
         """Refuse before the body is read what will not be done."""
@@ -76,12 +79,10 @@ class _Control:
         except ServiceError as refusal:
             refuse_invoke(exchange, request_id, refusal)
             return
-        headers = [
-            ("Content-Type", contract.CONTENT_TYPE_JSON),
-            (contract.HEADER_AMZN_REQUEST_ID, request_id),
-        ]
-        text = "" if answer is None else json.dumps(answer, separators=(",", ":"))
-        exchange.respond(operation.status, headers, text.encode())
+        if inspect.isawaitable(answer):
+            self._start(_later(exchange, request_id, operation.status, answer))
+        else:
+            _respond(exchange, request_id, operation.status, answer)
 
     def too_large(self, exchange: Exchange) -> None:
         name = self._candidates[0].name
@@ -90,6 +91,28 @@ class _Control:
 
     def truncated(self, _exchange: Exchange) -> None:
         """Nobody is left to answer."""
+
+    def _start(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+
+async def _later(exchange: Exchange, request_id: str, status: int, body: Awaitable[Body]) -> None:
+    """Answer when an operation that takes its time is done."""
+    try:
+        _respond(exchange, request_id, status, await body)
+    except ServiceError as refusal:
+        refuse_invoke(exchange, request_id, refusal)
+
+
+def _respond(exchange: Exchange, request_id: str, status: int, body: Body) -> None:
+    headers = [
+        ("Content-Type", contract.CONTENT_TYPE_JSON),
+        (contract.HEADER_AMZN_REQUEST_ID, request_id),
+    ]
+    text = "" if body is None else json.dumps(body, separators=(",", ":"))
+    exchange.respond(status, headers, text.encode())
 
 
 class Download:

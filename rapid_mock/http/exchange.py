@@ -149,18 +149,22 @@ class Exchange:
         self._connection.answer(self, status, headers, body)
 
     def start_response(
-        self, status: int, headers: Headers, trailers_announced: Sequence[str] = ()
+        self,
+        status: int,
+        headers: Headers,
+        trailers_announced: Sequence[str] = (),
+        length: int | None = None,
     ) -> ResponseWriter:
         """Begin an answer whose body is written piece by piece, chunked (HTTP/1.0: until EOF).
 
-        `trailers_announced` are the names in its Trailer header. Raises RuntimeError when an
-        answer has begun.
+        `trailers_announced` are the names in its Trailer header. With a `length` the body is not
+        chunked, and must be that long. Raises RuntimeError when an answer has begun.
         """
         if self.progress is not UNANSWERED:
             raise RuntimeError("this exchange has been answered")
         if trailers_announced:
             headers = [*headers, ("Trailer", ", ".join(trailers_announced))]
-        self.writer = self._connection.start_answer(self, status, headers)
+        self.writer = self._connection.start_answer(self, status, headers, length)
         return self.writer
 
     def pause_reading(self) -> None:

@@ -152,7 +152,7 @@ class Incoming:
         if refusal is not None:
             exchange.respond(403, [PLAIN_TEXT], f"rapid-mock: {refusal}\n".encode())
             return
-        found = self._site.router.resolve(request.method, request.path)
+        found = self._site.router.find(request)
         if isinstance(found, Route):
             request.params = found.params
             self._enter(found.endpoint)

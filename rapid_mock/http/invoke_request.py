@@ -16,6 +16,7 @@ from rapid_mock.errors import InvalidRequestContent, ServiceError, ValidationFai
 from rapid_mock.http.exchange import Exchange, Request
 from rapid_mock.http.header_text import decode_header
 from rapid_mock.http.json_text import find_fault
+from rapid_mock.service.constraints import Group, Text, check
 from rapid_mock.service.requests import InvokeAnswer, InvokeRequest
 from rapid_mock.tracing import new_request_id, new_trace_header
 
@@ -32,6 +33,8 @@ _TRACE_ID = contract.HEADER_AMZN_TRACE_ID.lower()
 _CLIENT_CONTEXT = contract.HEADER_INVOKE_CLIENT_CONTEXT.lower()
 _TENANT_ID = contract.HEADER_INVOKE_TENANT_ID.lower()
 
+_FORM = "application/x-www-form-urlencoded"
+_TENANT = Group({"TenantId": Text(1, 256, r"[a-zA-Z0-9\._:\/=+\-@ ]+")})
 _LOG_TAIL = "Tail"
 _LOG_TYPES = (_LOG_TAIL, "None")
 _FORM = "application/x-www-form-urlencoded"
@@ -64,7 +67,7 @@ def read_invoke_request(
         content_type=_content_type(headers),
         trace_id=_text(headers, _TRACE_ID) or new_trace_header(),
         client_context=_client_context(headers),
-        tenant_id=_text(headers, _TENANT_ID),
+        tenant_id=_tenant_id(headers),
         wait_for_report=log_type == _LOG_TAIL,
     )
 
@@ -91,6 +94,15 @@ def _text(headers: dict[str, str], name: str) -> str | None:
     return decode_header(value) if value else None
 
 
+def _content_type(headers: dict[str, str]) -> str:
+    """The invoker's, for the runtime; curl's `-d` calls whatever it sends a form, which tells none.
+
+    A runtime that believed it would not decode the JSON (RIE tells every runtime of JSON).
+    """
+    found = _text(headers, "content-type")
+    return found if found and found != _FORM else contract.CONTENT_TYPE_JSON
+
+
 def _choice(
     headers: dict[str, str], name: str, member: str, allowed: tuple[str, ...]
 ) -> str | None:
@@ -101,6 +113,13 @@ def _choice(
             f"Member must satisfy enum value set: [{', '.join(allowed)}]"
         )
     return value
+
+
+def _tenant_id(headers: dict[str, str]) -> str | None:
+    tenant_id = headers.get(_TENANT_ID)
+    if tenant_id is not None:
+        check({"TenantId": _text(headers, _TENANT_ID) or ""}, _TENANT)
+    return tenant_id
 
 
 def _client_context(headers: dict[str, str]) -> str | None:
@@ -133,7 +152,5 @@ def refuse_invoke(exchange: Exchange, request_id: str, error: ServiceError) -> N
         (contract.HEADER_AMZN_REQUEST_ID, request_id),
         (contract.HEADER_AMZN_ERROR_TYPE, error.type_name),
     ]
-    if error.retry_after is not None:
-        headers.append(("Retry-After", str(error.retry_after)))
     body = json.dumps(error.members(), separators=(",", ":"), ensure_ascii=False)
     exchange.respond(error.status, headers, body.encode("utf-8", "replace"))

@@ -18,6 +18,11 @@ JsonValue = str | int | list[str] | Mapping[str, "JsonValue"]
 _GO_ESCAPES = str.maketrans(
     {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "\\u2028", "\u2029": "\\u2029"}
 )
+_REDACTED = "`StreamReadFeature.INCLUDE_SOURCE_IN_LOCATION` disabled"
+_EXPECTED = (
+    "expected a valid value (JSON String, Number, Array, Object or token 'null', 'true' or 'false')"
+)
+_FIRST_LATIN = 0xA0
 _SURROGATES = re.compile("[\ud800-\udfff]")
 
 
@@ -51,13 +56,24 @@ def find_fault(text: bytes) -> str | None:
     try:
         _VALIDATOR.decode(text.decode())
     except UnicodeDecodeError as error:
-        return f"Invalid UTF-8 byte 0x{text[error.start]:02x} (byte {error.start})"
+        return _undecodable(text, error.start)
     except ValueError as error:
         return str(error)
     except RecursionError:
         fault = find_syntax_fault(text)
         return None if fault is None else str(fault)
     return None
+
+
+def _undecodable(text: bytes, at: int) -> str:
+    """What the Java service says of a byte that is no UTF-8, at the start of all or behind it."""
+    line, before = text.count(b"\n", 0, at) + 1, at - (text.rfind(b"\n", 0, at) + 1)
+    place = f"\n at [Source: REDACTED ({_REDACTED}); line: {line}, column: "
+    if text[:at].strip():
+        return f"Invalid UTF-8 start byte 0x{text[at]:02x}{place}{before + 2}]"
+    code = text[at]
+    shown = f"(CTRL-CHAR, code {code})" if code < _FIRST_LATIN else f"'{chr(code)}' (code {code})"
+    return f"Unexpected character ({shown}): {_EXPECTED}{place}{before + 1}]"
 
 
 def decode_members(

@@ -28,6 +28,7 @@ class Framing(Enum):
     """How the end of a streaming answer's body is told."""
 
     CHUNKED = "chunked"
+    COUNTED = "its length is in the head"
     UNTIL_EOF = "until EOF"
     NO_BODY = "no body"
 
@@ -78,10 +79,12 @@ class ResponseWriter:
             raise RuntimeError("this answer has ended")
 
 
-def framing_of(method: str, http_version: str, status: int) -> Framing:
+def framing_of(method: str, http_version: str, status: int, length: int | None) -> Framing:
     """How the body of a streaming answer to such a request goes over the wire."""
     if method == "HEAD" or status in BODILESS:
         return Framing.NO_BODY
+    if length is not None:
+        return Framing.COUNTED
     return Framing.CHUNKED if http_version == "1.1" else Framing.UNTIL_EOF
 
 

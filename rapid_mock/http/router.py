@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import unquote
 
 if TYPE_CHECKING:
-    from rapid_mock.http.exchange import Endpoint
+    from rapid_mock.http.exchange import Endpoint, Request
 
 
 class Route(NamedTuple):
@@ -55,6 +55,10 @@ class Router:
         pattern = re.compile("/".join(_segment_pattern(text) for text in template.split("/")))
         known = self._templates.setdefault(template.count("/"), [])
         known.append(_Template(pattern, operation_method, endpoint))
+
+    def find(self, request: Request) -> Route | NotFound | MethodNotAllowed:
+        """Find the endpoint for a request."""
+        return self.resolve(request.method, request.path)
 
     def resolve(self, method: str, path: str) -> Route | NotFound | MethodNotAllowed:
         """Find the endpoint for a raw path without its query."""

@@ -118,10 +118,22 @@ class HttpServer:
 
     async def start(self, host: str = "127.0.0.1", port: int = 0) -> None:
         """Listen; port 0 takes a free one. Raises OSError when the address cannot be had."""
+        await self.bind(host, port)
+        await self.listen()
+
+    async def bind(self, host: str, port: int) -> None:
+        """Take an address, on which nobody is answered before `listen`; raises OSError."""
         loop = asyncio.get_running_loop()
-        self._server = await loop.create_server(self._accept, host, port, backlog=BACKLOG)
+        self._server = await loop.create_server(
+            self._accept, host, port, backlog=BACKLOG, start_serving=False
+        )
         bound = self._server.sockets[0].getsockname()
         self.address = (bound[0], bound[1])
+
+    async def listen(self) -> None:
+        """Answer from now on; raises OSError when somebody else does."""
+        if self._server is not None:
+            await self._server.start_serving()
 
     async def serve(self, listener: socket.socket) -> None:
         """Serve on a socket that listens already, and owns it."""

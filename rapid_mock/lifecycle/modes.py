@@ -36,7 +36,8 @@ class Mode:
     `external_events` and `internal_events`: what extensions may register for;
     `internal_refusals`: what internal ones hear about the others. `not_allowed`: why a transition
     failed. `is_billed`: each invocation has a bill, and records tell when the runtime was done with
-    it. `telemetry_schemas` and `logs_schemas`: the versions of the Telemetry and the Logs API.
+    it. `most_polls`: how many may wait at once, None for any number. `telemetry_schemas` and
+    `logs_schemas`: the versions of the Telemetry and the Logs API.
     """
 
     concurrency: int
@@ -52,6 +53,7 @@ class Mode:
     internal_refusals: Mapping[str, str]
     not_allowed: str
     is_billed: bool
+    most_polls: int | None
     telemetry_schemas: tuple[str, ...]
     logs_schemas: tuple[str, ...]
 
@@ -72,6 +74,7 @@ CLASSIC = Mode(
     },
     not_allowed="State transition is not allowed",
     is_billed=True,
+    most_polls=None,
     telemetry_schemas=contract.TELEMETRY_SCHEMAS,
     logs_schemas=contract.LOGS_SCHEMAS,
 )
@@ -97,6 +100,7 @@ def managed_instances(concurrency: int) -> Mode:
         internal_refusals={contract.EVENT_INVOKE: _NO_EVENTS, contract.EVENT_SHUTDOWN: _NO_EVENTS},
         not_allowed="state transition is not allowed",
         is_billed=False,
+        most_polls=10_000,
         telemetry_schemas=contract.TELEMETRY_SCHEMAS[-1:],
         logs_schemas=(),
     )

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from rapid_mock.errors import InvalidParameterValue
+from rapid_mock.errors import InvalidParameterValue, Untyped
 from rapid_mock.service.constraints import Constraint, Fraction, Group, Table, Text, check
 from rapid_mock.service.names import LATEST
 
@@ -102,9 +102,7 @@ def _check_routing(alias: Alias) -> None:
             "Number of items in AdditionalVersionWeights cannot be greater than 1"
         )
     if alias.weights and alias.version == LATEST:
-        raise InvalidParameterValue(
-            f"{LATEST} is not supported for an alias pointing to more than 1 version"
-        )
+        raise Untyped(f"{LATEST} is not supported for an alias pointing to more than 1 version")
     if alias.version in alias.weights:
         raise InvalidParameterValue(
             f"Invalid function version {alias.version}. Function version {alias.version} is "

@@ -38,17 +38,26 @@ class ScalingRate:
 
 
 class Account:
-    """The concurrency of one account: what is reserved or provisioned, and what is at work."""
+    """The concurrency of one account: what is reserved or provisioned, and what is at work.
+
+    `provisioned` is that of functions that have reserved nothing; it is in use all the time.
+    """
 
     def __init__(self, limit: int = ACCOUNT_LIMIT) -> None:
         self.limit = limit
         self.reserved = 0
+        self.provisioned = 0
         self.unreserved_in_use = 0
 
     @property
     def unreserved(self) -> int:
         """What no function has reserved."""
         return self.limit - self.reserved
+
+    @property
+    def free(self) -> int:
+        """What has been promised to no function at all."""
+        return self.unreserved - self.provisioned
 
 
 class Share:
@@ -121,5 +130,6 @@ class Share:
     def _enter(self, sign: int) -> None:
         if self.reserved is None:
             self._account.unreserved_in_use += sign * (self.provisioned + self.running)
+            self._account.provisioned += sign * self.provisioned
         else:
             self._account.reserved += sign * self.reserved

@@ -13,6 +13,7 @@ from typing import Any, Protocol
 from rapid_mock.errors import SerializationFailed, ValidationFailed
 
 HEAD = "failed to satisfy constraint: "
+NOT_NULL = ", Member must not be null"
 
 
 Rule = tuple[str, bool]
@@ -30,7 +31,7 @@ class Constraint(Protocol):
 class Text:
     """A string of `least` to `most` characters that fits `pattern` (a regular expression)."""
 
-    least: int = 0
+    least: int | None = None
     most: int | None = None
     pattern: str | None = None
 
@@ -41,12 +42,13 @@ class Text:
         if self.most is not None:
             phrase = f"Member must have length less than or equal to {self.most}"
             rules.append((phrase, len(value) <= self.most))
-        if self.least:
+        if self.least is not None:
             phrase = f"Member must have length greater than or equal to {self.least}"
             rules.append((phrase, len(value) >= self.least))
         if self.pattern is not None:
             phrase = f"Member must satisfy regular expression pattern: {self.pattern}"
-            rules.append((phrase, re.fullmatch(self.pattern, value) is not None))
+            fits = re.fullmatch(self.pattern, value, re.ASCII) is not None
+            rules.append((phrase, fits))
         return rules
 
 
@@ -88,16 +90,28 @@ class Choice:
 
 
 @dataclass(frozen=True, slots=True)
+class Truth:
+    """true or false."""
+
+    def rules(self, value: Any) -> list[Rule]:
+        if not isinstance(value, bool):
+            raise SerializationFailed("Expected a Boolean")
+        return []
+
+
+@dataclass(frozen=True, slots=True)
 class Sequence:
-    """A list of at most `most` members that each satisfy `member`."""
+    """A list of at most `most` members that each satisfy `member`; `has_nulls`: or are null."""
 
     member: Constraint
     most: int | None = None
+    has_nulls: bool = False
 
     def rules(self, value: Any) -> list[Rule]:
         if not isinstance(value, list):
             raise SerializationFailed("Expected a list")
-        rules = _inner_rules("Member", self.member, value)
+        last = "" if self.has_nulls else NOT_NULL
+        rules = _inner_rules("Member", self.member, value, last)
         if self.most is not None:
             phrase = f"Member must have length less than or equal to {self.most}"
             rules.append((phrase, len(value) <= self.most))
@@ -114,7 +128,7 @@ class Table:
     def rules(self, value: Any) -> list[Rule]:
         if not isinstance(value, dict):
             raise SerializationFailed("Expected a map")
-        keys = _inner_rules("Map keys", self.key, list(value))
+        keys = _inner_rules("Map keys", self.key, list(value), "")
         return [*keys, *_inner_rules("Map value", self.value, list(value.values()))]
 
 
@@ -127,6 +141,37 @@ class Group:
 
     def rules(self, value: Any) -> list[Rule]:
         raise NotImplementedError("a group has the rules of its members")
+
+
+@dataclass(frozen=True, slots=True)
+class Groups:
+    """A list of at most `most` structures."""
+
+    member: Group
+    most: int
+
+    def rules(self, value: Any) -> list[Rule]:
+        if not isinstance(value, list):
+            raise SerializationFailed("Expected a list")
+        phrase = f"Member must have length less than or equal to {self.most}"
+        return [(phrase, len(value) <= self.most)]
+
+
+def known(request: Mapping[str, Any], group: Group) -> dict[str, Any]:
+    """What a request that has passed `check` says of the members of `group`; null is nothing."""
+    return {
+        name: _known(request[name], constraint)
+        for name, constraint in group.members.items()
+        if request.get(name) is not None
+    }
+
+
+def _known(value: Any, constraint: Constraint) -> Any:
+    if isinstance(constraint, Group):
+        return known(value, constraint)
+    if isinstance(constraint, Groups):
+        return [known(each, constraint.member) for each in value]
+    return value
 
 
 def check(request: Mapping[str, Any], group: Group) -> None:
@@ -147,13 +192,21 @@ def violations(request: Mapping[str, Any], group: Group, prefix: str = "") -> It
             continue
         place = f"{prefix}{_member(name)}"
         if isinstance(constraint, Group):
-            if not isinstance(value, dict):
-                raise SerializationFailed("Expected a structure")
-            yield from violations(value, constraint, f"{place}.")
-        else:
-            for phrase, is_kept in constraint.rules(value):
-                if not is_kept:
-                    yield f"Value '{_shown(value)}' at '{place}' {HEAD}{phrase}"
+            yield from violations(_structure(value), constraint, f"{place}.")
+            continue
+        for phrase, is_kept in constraint.rules(value):
+            if not is_kept:
+                yield f"Value '{_shown(value)}' at '{place}' {HEAD}{phrase}"
+        if isinstance(constraint, Groups):
+            for number, each in enumerate(value, 1):
+                inside = f"{place}.{number}.member."
+                yield from violations(_structure(each), constraint.member, inside)
+
+
+def _structure(value: Any) -> Mapping[str, Any]:
+    if not isinstance(value, dict):
+        raise SerializationFailed("Expected a structure")
+    return value
 
 
 def _range_rules(value: float, least: float, most: float | None) -> list[Rule]:
@@ -163,13 +216,15 @@ def _range_rules(value: float, least: float, most: float | None) -> list[Rule]:
     return [(f"Member must have value less than or equal to {most}", value <= most), floor]
 
 
-def _inner_rules(what: str, constraint: Constraint, values: list[Any]) -> list[Rule]:
-    """One rule about all of them, which lists every rule of theirs."""
+def _inner_rules(
+    what: str, constraint: Constraint, values: list[Any], last: str = NOT_NULL
+) -> list[Rule]:
+    """One rule about all of them, which lists every rule of theirs, and `last`."""
     for value in values:
         rules = constraint.rules(value)
         if not all(is_kept for _, is_kept in rules):
-            inside = ", ".join([*(phrase for phrase, _ in rules), "Member must not be null"])
-            return [(f"{what} must satisfy constraint: [{inside}]", False)]
+            inside = ", ".join(phrase for phrase, _ in rules)
+            return [(f"{what} must satisfy constraint: [{inside}{last}]", False)]
     return []
 
 

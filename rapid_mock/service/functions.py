@@ -23,6 +23,7 @@ from rapid_mock.service.versions import (
     CREATED,
     IN_PROGRESS,
     PENDING,
+    READY,
     UPDATING,
     Code,
     Failure,
@@ -66,9 +67,11 @@ class Registry:
 
     # --- Finding ----------------------------------------------------------------------------
 
-    def parse(self, text: str, qualifier: str | None = None) -> FunctionName:
+    def parse(
+        self, text: str, qualifier: str | None = None, *, is_strict: bool = False
+    ) -> FunctionName:
         """Split what a caller gave as a function's name; see `parse_function_name`."""
-        return parse_function_name(text, qualifier, place=self.place)
+        return parse_function_name(text, qualifier, place=self.place, is_strict=is_strict)
 
     def arn(self, name: str, qualifier: str | None = None) -> str:
         return function_arn(name, qualifier, place=self.place)
@@ -173,7 +176,8 @@ class Registry:
     ) -> tuple[Version, bool]:
         """A version of `$LATEST` as it is, and whether it is new: unchanged content is not.
 
-        `$LATEST` gets `latest_revision_id`. Raises InvalidParameterValue for another code.
+        A new one is ready when `$LATEST` is, else pending until `settle`. `$LATEST` gets
+        `latest_revision_id`. Raises InvalidParameterValue for another code.
         """
         function = self.find(name)
         latest = function.latest
@@ -183,13 +187,21 @@ class Registry:
                 f"({latest.code.sha256}). Please try again with the CodeSHA256 in {LATEST}."
             )
         last = function.versions.get(str(function.last_number))
-        if last is not None and last.has_same_content(latest):
+        if last is not None and last.is_still(latest):
             return last, False
         function.last_number += 1
         settings = dict(latest.settings)
         if description is not None:
             settings["Description"] = description
-        published = Version(name, str(function.last_number), settings, latest.code, stamp, CREATED)
+        published = Version(
+            name,
+            str(function.last_number),
+            settings,
+            latest.code,
+            stamp,
+            READY if latest.condition == READY else CREATED,
+            latest.settings,
+        )
         function.versions[published.number] = published
         stamp = Stamp(latest_revision_id, latest.stamp.moment)
         function.versions[LATEST] = replace(latest, stamp=stamp)
@@ -201,11 +213,11 @@ class Registry:
         Raises InvalidParameterValue for `$LATEST` and aliases, ResourceConflict for a version that
         an alias points to.
         """
-        function = self.find(name)
         if qualifier == LATEST:
             raise InvalidParameterValue(
                 f"{LATEST} version cannot be deleted without deleting the function."
             )
+        function = self.find(name)
         if not is_number(qualifier):
             raise InvalidParameterValue("Deletion of aliases is not currently supported.")
         users = [alias for alias in function.aliases.values() if qualifier in alias.versions]
@@ -218,7 +230,7 @@ class Registry:
 
     def add_alias(self, name: str, alias: Alias) -> None:
         """Raises ResourceConflict for a taken name, ResourceNotFound for unknown versions."""
-        function = self.find(name)
+        function = self.find(name, alias.version)
         if alias.name in function.aliases:
             raise ResourceConflict(f"Alias already exists: {self.arn(name, alias.name)}")
         self.put_alias(function, alias)

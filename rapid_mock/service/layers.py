@@ -12,10 +12,16 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from rapid_mock.errors import InvalidParameterValue, ResourceNotFound, ValidationFailed
-from rapid_mock.service.constraints import HEAD, Choice, Constraint, Group, Text, check
+from rapid_mock.service.constraints import HEAD, Choice, Constraint, Group, Rule, Text, check
 from rapid_mock.service.constraints import Sequence as ListOf
 from rapid_mock.service.names import Place
-from rapid_mock.service.settings import SOURCE
+from rapid_mock.service.settings import (
+    DEPRECATED_RUNTIMES,
+    LAYER_VERSION_ARN,
+    LISTED_RUNTIMES,
+    RUNTIMES,
+    SOURCE,
+)
 from rapid_mock.service.versions import Code
 
 _NAME = re.compile(
@@ -25,12 +31,31 @@ _NAME_TEXT = (
     r"(arn:(aws[a-zA-Z-]*)?:lambda:(eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\d{1}:\d{12}:"
     r"layer:[a-zA-Z0-9-_]{1,140}|[a-zA-Z0-9-_]{1,140})"
 )
+
+
+@dataclass(frozen=True, slots=True)
+class _Runtimes:
+    """A list of runtimes, also of some that no longer run; AWS names the current ones."""
+
+    def rules(self, value: Any) -> list[Rule]:
+        texts = ListOf(Text(), 15).rules(value)
+        phrase = f"Member must satisfy enum value set: [{', '.join(RUNTIMES)}]"
+        return [*texts, (phrase, {*value} <= {*RUNTIMES, *DEPRECATED_RUNTIMES})]
+
+
 _STORED: dict[str, Constraint] = {
     "Description": Text(0, 256),
-    "CompatibleRuntimes": ListOf(Text(), 15),
+    "CompatibleRuntimes": _Runtimes(),
     "LicenseInfo": Text(0, 512),
     "CompatibleArchitectures": ListOf(Choice(("x86_64", "arm64")), 2),
 }
+_BY_ARN = Group({"Arn": LAYER_VERSION_ARN}, required=("Arn",))
+_FILTER = Group(
+    {
+        "CompatibleRuntime": Choice(LISTED_RUNTIMES),
+        "CompatibleArchitecture": Choice(("x86_64", "arm64")),
+    }
+)
 _PUBLISH = Group({"Content": Group(SOURCE), **_STORED}, required=("Content",))
 _MISSING = "The resource you requested does not exist."
 
@@ -86,19 +111,23 @@ class LayerRegistry:
         return [version for versions in found for version in versions]
 
     def find(self, name: str, number: int) -> LayerVersion:
-        """Raises ResourceNotFound."""
+        """Raises ResourceNotFound, or InvalidParameterValue for what can be no number."""
+        _check_number(number)
         version = self._layers.get(name, Layer()).versions.get(number)
         if version is None:
             raise ResourceNotFound(_MISSING)
         return version
 
-    def find_by_arn(self, arn: str) -> LayerVersion:
-        """Raises ResourceNotFound."""
-        name, _, number = arn.rpartition(":")
-        return self.find(parse_layer_name(name), int(number) if number.isdecimal() else 0)
+    def find_by_arn(self, query: Mapping[str, str]) -> LayerVersion:
+        """The version that `Arn` names; raises ResourceNotFound or ValidationFailed."""
+        check(query, _BY_ARN)
+        if query["Arn"] not in self._by_arn or not self._is_listed(self._by_arn[query["Arn"]]):
+            raise ResourceNotFound(_MISSING)
+        return self._by_arn[query["Arn"]]
 
     def delete(self, name: str, number: int) -> None:
-        """Take a version away, if it is there."""
+        """Take a version away, if it is there; raises InvalidParameterValue as `find` does."""
+        _check_number(number)
         if name in self._layers:
             self._layers[name].versions.pop(number, None)
 
@@ -107,6 +136,7 @@ class LayerRegistry:
 
         Raises InvalidParameterValue for one that is not there, or for two of one layer.
         """
+        self._check_region(arns)
         names: dict[str, str] = {}
         for arn in arns:
             version = self._by_arn.get(arn)
@@ -135,6 +165,14 @@ class LayerRegistry:
     def version_arn(self, version: LayerVersion) -> str:
         return f"{self.arn(version.name)}:{version.number}"
 
+    def _check_region(self, arns: Sequence[str]) -> None:
+        region = self._place.region
+        if any(arn.split(":")[3] not in (region, "") for arn in arns):
+            raise InvalidParameterValue(
+                "Layers are not in the same region as the function. Layers are expected to be in "
+                f"region {region}."
+            )
+
     def _is_listed(self, version: LayerVersion) -> bool:
         return version.number in self._layers[version.name].versions
 
@@ -142,6 +180,16 @@ class LayerRegistry:
 def check_publish(request: Mapping[str, Any]) -> None:
     """Raise ValidationFailed for a PublishLayerVersion that breaks the API's model."""
     check(request, _PUBLISH)
+
+
+def check_filter(query: Mapping[str, str]) -> None:
+    """Raise ValidationFailed for a list of layers for what is no runtime or no architecture."""
+    check(query, _FILTER)
+
+
+def _check_number(number: int) -> None:
+    if number < 1:
+        raise InvalidParameterValue("Layer Version Cannot be less than 1")
 
 
 def parse_layer_name(text: str) -> str:

@@ -7,18 +7,17 @@ but for the limits of FIFO queues and of the record age, whose texts are ours.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
-from rapid_mock.errors import InvalidParameterValue, SerializationFailed
+from rapid_mock.errors import InvalidParameterValue
 from rapid_mock.service.constraints import (
     HEAD,
     Choice,
     Constraint,
     Group,
-    Rule,
     Sequence,
     Text,
+    Truth,
     Whole,
     check,
 )
@@ -36,6 +35,7 @@ MOST_WITHOUT_WINDOW = 10
 LEAST_RECORD_AGE = 60
 
 _POLL_INTERVALS = {SourceKind.KINESIS: 1.0, SourceKind.DYNAMODB: 0.25}
+_MOST_READ = {SourceKind.KINESIS: 10_000, SourceKind.DYNAMODB: 1000}
 _ARN = (
     r"arn:(aws[a-zA-Z0-9-]*):([a-zA-Z0-9\-])+:"
     r"((eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\d{1})?:(\d{12})?:(.*)"
@@ -43,21 +43,9 @@ _ARN = (
 _DESTINATION = Group(
     {"Destination": Text(0, 350, rf"$|kafka://([^.]([a-zA-Z0-9\-_.]{{0,248}}))|{_ARN}")}
 )
-
-
-@dataclass(frozen=True, slots=True)
-class _Truth:
-    """true or false."""
-
-    def rules(self, value: Any) -> list[Rule]:
-        if not isinstance(value, bool):
-            raise SerializationFailed("Expected a Boolean")
-        return []
-
-
 _SHARED: dict[str, Constraint] = {
     "FunctionName": Text(1, 256),
-    "Enabled": _Truth(),
+    "Enabled": Truth(),
     "BatchSize": Whole(1, 10000),
     "KMSKeyArn": Text(0, 10000, r"(arn:(aws[a-zA-Z-]*)?:[a-z0-9-.]+:.*)|()"),
     "MetricsConfig": Group(
@@ -69,7 +57,7 @@ _SHARED: dict[str, Constraint] = {
     "ParallelizationFactor": Whole(1, 10),
     "DestinationConfig": Group({"OnSuccess": _DESTINATION, "OnFailure": _DESTINATION}),
     "MaximumRecordAgeInSeconds": Whole(UNLIMITED, 604_800),
-    "BisectBatchOnFunctionError": _Truth(),
+    "BisectBatchOnFunctionError": Truth(),
     "MaximumRetryAttempts": Whole(UNLIMITED, 10000),
     "TumblingWindowInSeconds": Whole(0, 900),
     "FunctionResponseTypes": Sequence(Choice((REPORTS,)), 1),
@@ -160,6 +148,7 @@ def stream_settings(members: Mapping[str, Any], kind: SourceKind) -> StreamSetti
     return StreamSettings(
         _batching(members),
         poll_interval=_POLL_INTERVALS[kind],
+        most_read=_MOST_READ[kind],
         lanes=members["ParallelizationFactor"],
         maximum_retries=members["MaximumRetryAttempts"],
         maximum_age=members["MaximumRecordAgeInSeconds"],

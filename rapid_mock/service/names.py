@@ -1,6 +1,7 @@
 """Function names, partial and full ARNs, and qualifiers, by the Lambda API's rules.
 
-Source: the Lambda API's service model (NamespacedFunctionName) and answers recorded from AWS.
+Source: the Lambda API's service model (FunctionName, NamespacedFunctionName) and answers recorded
+from AWS.
 """
 
 from __future__ import annotations
@@ -10,31 +11,38 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from lambda_runtime import contract
-from rapid_mock.errors import (
-    AccessDenied,
-    InvalidParameterValue,
-    ResourceNotFound,
-    ValidationFailed,
-)
+from rapid_mock.errors import AccessDenied, InvalidParameterValue, ResourceNotFound
+from rapid_mock.service.constraints import Group, Text, check
 
 LATEST = "$LATEST"
 
 _NAME = re.compile(
-    r"(?:arn:aws[a-zA-Z-]*:lambda:)?"
+    r"(?:arn:(?:aws[a-zA-Z-]*)?:lambda:)?"
     r"(?:(?P<region>(?:eusc-)?[a-z]{2}(?:-gov|-iso[a-z]?)?-[a-z]+-\d):)?"
     r"(?:(?P<account>\d{12}):)?"
     r"(?:function:)?"
     r"(?P<name>[a-zA-Z0-9_.-]+)"
     r"(?::(?P<qualifier>\$LATEST(?:\.PUBLISHED)?|[a-zA-Z0-9_-]+))?"
 )
-
-_PATTERN_TEXT = (
-    r"(arn:(aws[a-zA-Z-]*)?:lambda:)?((eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\d{1}:)?"
-    r"(\d{12}:)?(function:)?([a-zA-Z0-9-_\.]+)(:(\$LATEST(\.PUBLISHED)?|[a-zA-Z0-9-_]+))?"
+REGION_TEXT = r"((eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\d{1}:)?"
+_PREFIX_TEXT = r"(arn:(aws[a-zA-Z-]*)?:lambda:)?" + REGION_TEXT + r"(\d{12}:)?(function:)?"
+STRICT_NAME = Text(1, 140, _PREFIX_TEXT + r"([a-zA-Z0-9-_]+)(:(\$LATEST|[a-zA-Z0-9-_]+))?")
+"""A function's name for operations that change it: without dots, which nothing here has."""
+_ANY_NAME = Text(
+    1, 256, _PREFIX_TEXT + r"([a-zA-Z0-9-_\.]+)(:(\$LATEST(\.PUBLISHED)?|[a-zA-Z0-9-_]+))?"
 )
-_QUALIFIER = re.compile(r"\$LATEST(\.PUBLISHED)?|[a-zA-Z0-9_$-]+")
-_QUALIFIER_TEXT = r"\$(LATEST(\.PUBLISHED)?)|[a-zA-Z0-9-_$]+"
-_MAX_QUALIFIER = 128
+_QUALIFIER = Text(1, 128, r"\$(LATEST(\.PUBLISHED)?)|[a-zA-Z0-9-_$]+")
+TAGGED = Text(
+    1,
+    10000,
+    r"arn:(aws[a-zA-Z-]*):lambda:(eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\d{1}:\d{12}:"
+    r"(function:[a-zA-Z0-9-_]+(:(\$LATEST|[a-zA-Z0-9-_]+))?|layer:([a-zA-Z0-9-_]+)|"
+    r"code-signing-config:csc-[a-z0-9]{17}|event-source-mapping:[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-"
+    r"[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}|capacity-provider:[a-zA-Z0-9-_]+)",
+)
+"""The ARN of what can have tags."""
+_STRICT = Group({"FunctionName": STRICT_NAME})
+_ANY = Group({"Qualifier": _QUALIFIER, "FunctionName": _ANY_NAME})
 
 
 class FunctionName(NamedTuple):
@@ -55,21 +63,18 @@ LOCAL_PLACE = Place(contract.DEFAULT_REGION, contract.DEFAULT_ACCOUNT_ID)
 
 
 @lru_cache
-def parse_function_name(text: str, qualifier: str | None, *, place: Place) -> FunctionName:
+def parse_function_name(
+    text: str, qualifier: str | None, *, place: Place, is_strict: bool = False
+) -> FunctionName:
     """Split `name`, `name:qualifier`, a partial or a full ARN; `qualifier` is the parameter.
 
-    Raises ResourceNotFound for another region, AccessDenied for another account,
-    InvalidParameterValue when both qualifiers are given and differ or the text is no function name,
-    and ValidationFailed for a parameter that can be no qualifier.
+    `is_strict`: for an operation that changes the function. Raises ValidationFailed for what breaks
+    the API's model, ResourceNotFound for another region, AccessDenied for another account, and
+    InvalidParameterValue when both qualifiers are given and differ.
     """
+    check({"FunctionName": text, "Qualifier": qualifier or None}, _STRICT if is_strict else _ANY)
     match = _NAME.fullmatch(text)
-    if match is None:
-        raise InvalidParameterValue(
-            f"1 validation error detected: Value '{text}' at 'functionName' failed to satisfy "
-            f"constraint: Member must satisfy regular expression pattern: {_PATTERN_TEXT}"
-        )
-    if qualifier:
-        _check_qualifier(qualifier)
+    assert match is not None  # noqa: S101  both patterns of the model are narrower
     if match["region"] not in (None, place.region):
         raise ResourceNotFound(
             f"Functions from '{match['region']}' are not reachable in this region "
@@ -82,19 +87,6 @@ def parse_function_name(text: str, qualifier: str | None, *, place: Place) -> Fu
             "The derived qualifier from the function name does not match the specified qualifier."
         )
     return FunctionName(match["name"], match["qualifier"] or qualifier)
-
-
-def _check_qualifier(text: str) -> None:
-    head = f"Value '{text}' at 'qualifier' failed to satisfy constraint: "
-    violations = []
-    if len(text) > _MAX_QUALIFIER:
-        violations.append(f"{head}Member must have length less than or equal to {_MAX_QUALIFIER}")
-    if _QUALIFIER.fullmatch(text) is None:
-        violations.append(
-            f"{head}Member must satisfy regular expression pattern: {_QUALIFIER_TEXT}"
-        )
-    if violations:
-        raise ValidationFailed(*violations)
 
 
 @lru_cache

@@ -34,7 +34,7 @@ def max_items(query: Mapping[str, str], most: int) -> int:
     """`MaxItems`, or a page; raises ValidationFailed outside 1 to `most`."""
     text = query.get("MaxItems", str(PAGE))
     head = f"Value '{text}' at 'maxItems' {HEAD}"
-    if not text.lstrip("-").isdecimal() or int(text) < 1:
+    if not (text.isascii() and text.isdigit()) or int(text) < 1:
         raise ValidationFailed(f"{head}Member must have value greater than or equal to 1")
     if int(text) > most:
         raise ValidationFailed(f"{head}Member must have value less than or equal to {most}")

@@ -90,14 +90,14 @@ def check_provision(
                 "reservedConcurrentExecution for function"
             )
         return
-    free = account.unreserved - others
+    free = account.free + share.provisioned - others
     if count > free:
-        raise InvalidParameterValue(
+        raise Untyped(
             "Specified ConcurrentExecutions for function is greater than account's unreserved "
             f"concurrency [{free}]."
         )
     if free - count < MINIMUM_UNRESERVED:
-        raise InvalidParameterValue(
+        raise Untyped(
             "Specified ConcurrentExecutions for function decreases account's "
             f"UnreservedConcurrentExecution below its minimum value of [{MINIMUM_UNRESERVED}]."
         )
@@ -124,11 +124,12 @@ def _check_target(
 def check_reserve(share: Share, account: Account, count: int) -> None:
     """Raise what AWS answers when a function cannot reserve `count`."""
     if count < share.provisioned:
-        raise InvalidParameterValue(
+        raise Untyped(
             f" ReservedConcurrentExecutions  {count} should not be lower than function's total "
             f"provisioned concurrency [{share.provisioned}]."
         )
-    if account.unreserved + (share.reserved or 0) - count < MINIMUM_UNRESERVED:
+    held = share.provisioned if share.reserved is None else share.reserved
+    if account.free + held - count < MINIMUM_UNRESERVED:
         raise Untyped(
             "Specified ReservedConcurrentExecutions for function decreases account's "
             f"UnreservedConcurrentExecution below its minimum value of [{MINIMUM_UNRESERVED}]."

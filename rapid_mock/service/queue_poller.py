@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from rapid_mock.service.event_source import (
     Outcome,
@@ -106,7 +107,7 @@ class QueuePoller:
     `accepts` is whether a record passes the mapping's filters.
     """
 
-    def __init__(self, settings: QueueSettings, accepts: Callable[[object], bool]) -> None:
+    def __init__(self, settings: QueueSettings, accepts: Callable[[Any], bool]) -> None:
         self._settings = settings
         self._accepts = accepts
         self._pace = _Pace()

@@ -32,8 +32,9 @@ class ChunkTaker(Protocol):
 class InvokeRequest:
     """One `Invoke` call, decoded: `function_name` may be a name, a partial or a full ARN.
 
-    `client_context` is the decoded JSON text. With `wait_for_report` the answer comes after
-    REPORT (`LogType=Tail` and `LocalLambda.invoke` need that), else when the response is complete.
+    `client_context` and `cognito_identity` are JSON texts. With `wait_for_report` the answer comes
+    after REPORT (`LogType=Tail` and `LocalLambda.invoke` need that), else when the response is
+    complete.
     `open_stream`, for an invoker that takes streams, is called with the executed version when the
     function begins to stream; the answer then has no payload.
     """
@@ -46,6 +47,7 @@ class InvokeRequest:
     content_type: str = "application/json"
     trace_id: str | None = None
     client_context: str | None = None
+    cognito_identity: str | None = None
     tenant_id: str | None = None
     wait_for_report: bool = False
     open_stream: Callable[[str], ChunkTaker] | None = None

@@ -16,6 +16,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import takewhile
+from typing import Any
 
 from rapid_mock.lifecycle.events import Now
 from rapid_mock.service.event_source import (
@@ -90,7 +91,7 @@ class ShardPoller:
     def __init__(
         self,
         settings: StreamSettings,
-        accepts: Callable[[object], bool],
+        accepts: Callable[[Any], bool],
         checkpoint: str | None = None,
     ) -> None:
         self._settings = settings
@@ -268,9 +269,10 @@ class ShardPoller:
         return not self._is_reading and not self._is_closed and self._room() > 0
 
     def _room(self) -> int:
-        """How many more records fill every lane's next batch."""
+        """How many more records fill every lane's next batch, as far as one read brings them."""
         queued = sum(len(lane.queue) for lane in self._lanes)
-        return self._settings.batching.size * self._settings.lanes - queued
+        most = self._settings.batching.size * self._settings.lanes - queued
+        return min(most, self._settings.most_read)
 
     def _end(self) -> list[Order]:
         if self._stopping:

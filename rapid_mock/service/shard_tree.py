@@ -33,7 +33,7 @@ class ShardTree:
     """The shards of one mapping's stream.
 
     `starting_position` is the mapping's: LATEST, TRIM_HORIZON or AT_TIMESTAMP. After a restart,
-    `opened` are the shards that were polled, with their positions, and `ended` those that are done.
+    `opened` are the shards that were known, with their positions, and `ended` those that are done.
     """
 
     def __init__(
@@ -70,6 +70,11 @@ class ShardTree:
         self._open.discard(shard_id)
         self._ended.add(shard_id)
         return self._openable()
+
+    @property
+    def positions(self) -> Mapping[str, str]:
+        """Where each shard is begun that was ever described."""
+        return self._positions
 
     def _position(self, shard: Shard) -> str:
         new = self._starting_position if self._is_first else TRIM_HORIZON

@@ -20,12 +20,14 @@ AGE_EXCEEDED = "RecordAgeExceeded"
 class StreamSettings:
     """One mapping's settings; times in seconds, -1 for no limit.
 
-    `poll_interval`: AWS reads Kinesis once and DynamoDB Streams four times a second. `lanes`: the
-    ParallelizationFactor, batches of one shard at the function at once.
+    `poll_interval`: AWS reads Kinesis once and DynamoDB Streams four times a second; `most_read`
+    records at once, the limits of their GetRecords. `lanes`: the ParallelizationFactor, batches of
+    one shard at the function at once.
     """
 
     batching: Batching
     poll_interval: float = 1.0
+    most_read: int = 10_000
     lanes: int = 1
     maximum_retries: int = UNLIMITED
     maximum_age: float = UNLIMITED

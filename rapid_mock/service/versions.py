@@ -6,6 +6,7 @@ Developer Guide; reasons as recorded from AWS.
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -35,11 +36,15 @@ class Failure(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Code:
-    """A deployment package: base64 SHA-256, bytes, and where the host keeps it."""
+    """A deployment package: base64 SHA-256, bytes, and where the host keeps it.
+
+    `unzipped`: its content in bytes, 0 for a directory that is used in place.
+    """
 
     sha256: str
     size: int
     place: str
+    unzipped: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +81,8 @@ READY = Condition(ACTIVE, SUCCESSFUL)
 class Version:
     """A version: `$LATEST`, or a number and immutable but for its state.
 
-    `settings` are members of the API's FunctionConfiguration.
+    `settings` are members of the API's FunctionConfiguration; `origin` those of `$LATEST` when this
+    was published.
     """
 
     name: str
@@ -85,6 +91,7 @@ class Version:
     code: Code
     stamp: Stamp
     condition: Condition = CREATED
+    origin: Mapping[str, Any] | None = None
 
     def settled(self, stamp: Stamp, failure: Failure | None) -> Version:
         """Deployed, or not: pending becomes active or failed, an update successful or failed."""
@@ -100,11 +107,9 @@ class Version:
         """Whether deploying one is deploying the other: these very settings and this very code."""
         return self.settings is other.settings and self.code is other.code
 
-    def has_same_content(self, other: Version) -> bool:
-        """Whether neither code nor configuration differ; the description is the version's own."""
-        own, others = dict(self.settings), dict(other.settings)
-        own.pop("Description"), others.pop("Description")
-        return self.code.sha256 == other.code.sha256 and own == others
+    def is_still(self, latest: Version) -> bool:
+        """Whether neither code nor configuration have changed since this was published."""
+        return self.code.sha256 == latest.code.sha256 and self.origin == latest.settings
 
 
 def describe(version: Version, arn: str, *, is_brief: bool = False) -> dict[str, Any]:
@@ -122,7 +127,16 @@ def describe(version: Version, arn: str, *, is_brief: bool = False) -> dict[str,
         "Version": version.number,
         "RevisionId": version.stamp.revision_id,
     }
-    return members if is_brief else {**members, **version.condition.members()}
+    if is_brief:
+        return members
+    runtime = {"RuntimeVersionArn": _runtime_version(settings["Runtime"], arn)}
+    return {**members, "RuntimeVersionConfig": runtime, **version.condition.members()}
+
+
+def _runtime_version(runtime: str, function_arn: str) -> str:
+    """AWS's form, with a digest of nothing but the runtime's name."""
+    region = function_arn.split(":")[3]
+    return f"arn:aws:lambda:{region}::runtime:{hashlib.sha256(runtime.encode()).hexdigest()}"
 
 
 def is_number(qualifier: str) -> bool:

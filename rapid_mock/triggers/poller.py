@@ -20,14 +20,15 @@ from typing import Any, Protocol
 from rapid_mock.host.clock import Clock
 from rapid_mock.service.event_source import Outcome
 from rapid_mock.service.mappings import EventSourceMapping
+from rapid_mock.triggers.checkpoints import Checkpoints
 
 
 class Calls(Protocol):
     """Calls of AWS by boto3, each in one of a few threads; both kinds return boto3's answer.
 
     `service` and `operation` are boto3's (`"sqs"`, `"receive_message"`), `arguments` the
-    operation's. Nothing is retried. Both raise botocore's ClientError for a refusal and
-    BotoCoreError where the service cannot be reached.
+    operation's. Nothing is retried. Both raise CallFailed for a refusal, and where the service
+    cannot be reached.
     """
 
     async def call(self, service: str, operation: str, /, **arguments: Any) -> dict[str, Any]:
@@ -44,7 +45,7 @@ class Surroundings:
     `invoke(payload)` invokes the mapping's function synchronously, with a JSON event, and raises
     nothing: a throttle or any other refusal of the service is `Refused`. `processed(result)` is
     what the API shows as LastProcessingResult (`OK`, `PROBLEM: Function call failed`).
-    `send(destination, record)` tells a destination, by its ARN, in the background.
+    `send(destination, record)` tells a destination, by its ARN, and raises nothing.
     `checkpoints` is kept as long as the mapping exists, whatever becomes of its pollers: how far
     each shard has been processed. `function_timeout` in seconds, `role_arn` the function's role.
     """
@@ -53,9 +54,9 @@ class Surroundings:
     clock: Clock
     invoke: Callable[[bytes], Awaitable[Outcome]]
     processed: Callable[[str], None]
-    send: Callable[[str, Any], None]
+    send: Callable[[str, Any], Awaitable[None]]
     explain: Callable[[str], None]
-    checkpoints: dict[str, str]
+    checkpoints: Checkpoints
     function_timeout: float
     role_arn: str
 
@@ -63,8 +64,11 @@ class Surroundings:
 class Poller(Protocol):
     """Polls the source of one mapping, with the members that the mapping had when it was opened."""
 
-    def start(self) -> None:
-        """Begin to poll; returns at once and raises nothing: what fails is tried again later."""
+    async def start(self) -> None:
+        """Begin to poll; returns when it does: what comes to the source from now on is taken.
+
+        Raises nothing: what fails is tried again later.
+        """
 
     async def stop(self) -> None:
         """Poll no more; returns when nothing is under way any more.

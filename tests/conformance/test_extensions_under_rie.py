@@ -10,7 +10,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -21,6 +21,7 @@ import requests
 from lambda_extensions.cli import unpack
 from lambda_extensions.layer import build
 from tests.support.command_line import write_code, write_executable
+from tests.support.managed_rie import managed_rie, require_managed_rie
 from tests.support.peers import REPOSITORY, RuntimeInterfaceEmulator
 from tests.support.processes import eventually
 
@@ -57,10 +58,12 @@ def emulated(
     rie_binary: Path = request.getfixturevalue("rie_binary")
     code = write_code(tmp_path / "code", "def handler(event, context):\n    return event\n")
 
-    def emulate(opt: Path) -> RuntimeInterfaceEmulator:
+    def emulate(
+        opt: Path, command: Sequence[str] = (sys.executable, "-m", "lambda_runtime", "app.handler")
+    ) -> RuntimeInterfaceEmulator:
         return RuntimeInterfaceEmulator(
             rie_binary,
-            [sys.executable, "-m", "lambda_runtime", "app.handler"],
+            [*command],
             env={
                 "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
                 "PYTHONPATH": str(REPOSITORY),
@@ -122,6 +125,67 @@ def test_telemetry_under_rie(
     assert "shipped" not in output
 
 
+EXAMPLES = {
+    "extension_log_shipper/shipper": "shipper: received 0, delivered 0, retried 0, dropped 0\n",
+    "extension_metrics/metrics": "running without telemetry: there is no Telemetry API",
+    "extension_hello/hello": "shutdown: SandboxTerminated\n",
+}
+
+
+@pytest.mark.parametrize("example", EXAMPLES)
+def test_examples_under_rie(
+    emulated: Callable[[Path], RuntimeInterfaceEmulator], tmp_path: Path, example: str
+) -> None:
+    """Without telemetry an example lets invocations pass, says so once, and ends as it should."""
+    opt = tmp_path / "opt"
+    (opt / "extensions").mkdir(parents=True)
+    shutil.copy(REPOSITORY / "examples" / example, opt / "extensions")
+    with emulated(opt) as rie, session() as http:
+        for number in range(5):
+            assert http.post(rie.url, json=number).json() == number
+        rie.stop()
+        output = rie.stdout() + rie.stderr()
+    assert output.count(EXAMPLES[example]) == 1
+    assert output.count("running without telemetry") == (0 if "hello" in example else 1)
+    assert "Traceback" not in output
+
+
+def test_internal_example_under_rie(rie_binary: Path) -> None:
+    """The internal extension of a function's own process works after each response there too."""
+    rie = RuntimeInterfaceEmulator(
+        rie_binary,
+        [sys.executable, "-m", "lambda_runtime", "app.handler"],
+        env={"PATH": os.environ["PATH"], "PYTHONPATH": str(REPOSITORY)},
+        cwd=REPOSITORY / "examples" / "internal_extension",
+    )
+    with rie, session() as http:
+        for number in range(5):
+            assert http.post(rie.url, json={"items": number}).json() == {"collected": number}
+        rie.stop()
+        output = rie.stdout() + rie.stderr()
+    assert [f"flushing {number} measurements" in output for number in range(5)] == [True] * 5
+
+
+def test_layer_beside_bash_under_rie(
+    emulated: Callable[..., RuntimeInterfaceEmulator], tmp_path: Path
+) -> None:
+    """The layer with a Python of its own beside the example's runtime in bash."""
+    if shutil.which("curl") is None:
+        pytest.skip("the bash runtime needs curl")
+    python = f'#!/bin/sh\nexec {sys.executable} -S -E "$@"\n'
+    write_executable(tmp_path / "bare" / "bin" / "python3", python)
+    hello = REPOSITORY / "examples" / "extension_hello" / "hello"
+    build(hello, "hello", tmp_path / "layer.zip", bundled=tmp_path / "bare")
+    unpack(tmp_path / "layer.zip", tmp_path / "opt")
+    bootstrap = REPOSITORY / "examples" / "extension_layer" / "bootstrap"
+    with emulated(tmp_path / "opt", [str(bootstrap)]) as rie, session() as http:
+        for number in range(5):
+            assert http.post(rie.url, json=number).json() == {"bash got": number}
+        rie.stop()
+        output = rie.stdout() + rie.stderr()
+    assert output.count("invocation ") == 5
+
+
 def test_built_layer_under_rie(
     emulated: Callable[[Path], RuntimeInterfaceEmulator], tmp_path: Path
 ) -> None:
@@ -137,27 +201,6 @@ def test_built_layer_under_rie(
 
 
 # --- Managed instances: RIE's engine with a real Telemetry API ---------------------------------
-
-AS_MANAGED = """
-set -e
-mount -t tmpfs none /srv && mkdir /srv/python /srv/sdk && mount --bind "$1" /srv/python
-mount --bind "$2" /srv/sdk
-mount -t tmpfs none /var && mkdir /var/task && mount --bind "$3" /var/task
-mount --bind "$0" /opt
-cd /var/task && shift 3 && exec "$@"
-"""
-"""RIE runs these processes as uid 993: the interpreter and the SDK get places it may read."""
-
-ENVIRONMENT = {
-    "PATH": "/srv/python/bin:/usr/bin:/bin",
-    "LD_LIBRARY_PATH": "/srv/python/lib",
-    "PYTHONPATH": "/srv/sdk",
-    "PYTHONDONTWRITEBYTECODE": "1",
-    "AWS_LAMBDA_FUNCTION_NAME": "hello",
-    "AWS_LAMBDA_MAX_CONCURRENCY": "1",
-    "AWS_LAMBDA_LOG_FORMAT": "text",
-}
-SUPERVISED = ("setpriv", "--reuid=993", "--regid=990", "--clear-groups")
 
 MANAGED = """#!/usr/bin/env python3
 import json
@@ -191,27 +234,10 @@ def managed(request: pytest.FixtureRequest, tmp_path: Path) -> RuntimeInterfaceE
     """RIE as managed instances: the extension above, and a function that prints its event."""
     opt, task = tmp_path / "opt", tmp_path / "task"
     write_executable(opt / "extensions" / "managed", MANAGED)
-    start = "#!/bin/sh\nexec python3 -m lambda_runtime app.handler\n"
-    write_executable(task / "bootstrap", start)
     write_code(task, "def handler(event, context):\n    print('line', event)\n    return event\n")
-    for path in (opt, opt / "extensions", task):
-        path.chmod(0o755)
-    places = (str(opt), sys.base_prefix, str(REPOSITORY), str(task))
-    prefix = ("unshare", "--mount", "sh", "-c", AS_MANAGED, *places)
-    _require(*prefix, *SUPERVISED, "python3", "-c", "import lambda_extensions")
+    require_managed_rie(opt, task)
     rie: Path = request.getfixturevalue("rie_binary")
-    readable = shutil.copy(rie, tmp_path)
-    return RuntimeInterfaceEmulator(
-        Path(readable), ["/var/task/bootstrap"], env=ENVIRONMENT, prefix=prefix
-    )
-
-
-def _require(*command: str) -> None:
-    if not all(shutil.which(name) for name in (command[0], SUPERVISED[0])):
-        pytest.skip("unshare or setpriv is missing")
-    probe = subprocess.run(command, capture_output=True, text=True, env=ENVIRONMENT, check=False)
-    if probe.returncode:
-        pytest.skip(f"RIE's user cannot be set up here: {probe.stderr.strip()}")
+    return managed_rie(rie, tmp_path, opt, task, AWS_LAMBDA_LOG_FORMAT="text")
 
 
 def _is_answered(http: requests.Session, url: str, event: int) -> bool:

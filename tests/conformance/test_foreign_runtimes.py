@@ -1,4 +1,4 @@
-"""Runtimes in other languages, written against AWS's documentation alone."""
+"""Runtimes in other languages: AWS's own, and some written against its documentation alone."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from rapid_mock import LocalLambda
+from tests.support.peers import CACHE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from rapid_mock import Function
 
 HERE = Path(__file__).parent / "foreign"
+NODE_RIC = CACHE / "node-ric" / "node_modules" / "aws-lambda-ric" / "bin" / "index.mjs"
+"""AWS's client for Node; CONTRIBUTING.md says how it comes there. Its build takes minutes."""
 
 
 def needs(program: str) -> pytest.MarkDecorator:
@@ -58,6 +61,36 @@ def test_node(local: LocalLambda) -> None:
         payload, end = streamed(client, function, {"stream": "break"})
     assert payload == b"one two"
     assert json.loads(end["ErrorDetails"])["errorType"] == "Node.Broken"
+
+
+@needs("node")
+@pytest.mark.skipif(not NODE_RIC.exists(), reason=f"not run: there is no {NODE_RIC}")
+def test_node_client_of_aws(local: LocalLambda) -> None:
+    """`aws-lambda-ric` answers, fails, dies and streams, and serves on after each."""
+    function, stream = (
+        local.create_function(
+            name, handler=f"ric.{name}", code=HERE, runtime=["node", str(NODE_RIC), f"ric.{name}"]
+        )
+        for name in ("handler", "stream")
+    )
+    for event in ({"n": 1}, {"text": "\u00e4" * 500_000}):
+        result = function.invoke(event)
+        assert result.payload == {
+            "event": event,
+            "name": "handler",
+            "id": result.request_id,
+            "isInTime": True,
+        }
+    failed, dead = function.invoke({"fail": True}), function.invoke({"exit": True})
+    assert failed.payload["errorType"] == "TypeError"
+    assert dead.payload["errorType"] == "Runtime.ExitError"
+    assert function.invoke({"n": 2}).payload["event"] == {"n": 2}
+    with closing(local.client()) as client:
+        for _ in range(2):
+            assert streamed(client, stream, {}) == (b"one two", {})
+            payload, end = streamed(client, stream, {"break": True})
+            assert payload == b"one "
+            assert json.loads(end["ErrorDetails"])["errorMessage"] == "midway"
 
 
 def streamed(client: Any, function: Function, event: object) -> tuple[bytes, dict[str, str]]:

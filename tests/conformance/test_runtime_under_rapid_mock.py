@@ -69,7 +69,13 @@ def test_a_large_event_comes_back_whole(create: Callable[..., Function], size: i
 
 def test_the_context_says_what_the_function_is(create: Callable[..., Function]) -> None:
     """The context object carries the mock's headers and environment."""
-    result = create("app.describe").invoke({}, client_context={"custom": {"k": "v"}})
+    hello = create("app.describe")
+    result = hello.invoke(
+        {},
+        client_context={"custom": {"k": "v"}},
+        cognito_identity={"cognitoIdentityId": "i-1", "cognitoIdentityPoolId": "p-1"},
+        tenant_id="blue",
+    )
     found = result.payload
     assert found.pop("pid") > 0
     assert re.fullmatch(r"arn:aws:lambda:[\w-]+:\d{12}:function:hello", found.pop("arn"))
@@ -78,10 +84,13 @@ def test_the_context_says_what_the_function_is(create: Callable[..., Function]) 
         "function_name": "hello",
         "function_version": "$LATEST",
         "memory": "128",
-        "identity": None,
+        "identity": ["i-1", "p-1"],
+        "tenant": "blue",
         "custom": {"k": "v"},
         "has_time_left": True,
     }
+    bare = hello.invoke({}).payload
+    assert (bare["identity"], bare["tenant"], bare["custom"]) == ([None, None], None, None)
 
 
 def test_one_process_serves_one_invoke_after_another(create: Callable[..., Function]) -> None:

@@ -87,7 +87,8 @@ def test_the_context_says_what_rie_says(emulated: Emulated, http: requests.Sessi
         "function_version": "$LATEST",
         "memory": "3008",
         "arn": "arn:aws:lambda:us-east-1:012345678912:function:hello",
-        "identity": None,
+        "identity": [None, None],
+        "tenant": None,
         "custom": None,
         "has_time_left": True,
     }

@@ -129,16 +129,20 @@ def test_records_go_to_functions_files_and_urls(
     )
     local.create_function("next", handler="app.handler", code=code)
     httpserver.expect_request("/dead", method="POST").respond_with_data("")
-    for success, failure, name in [
-        (f"{ARN}next", f"file://{tmp_path}/dead.jsonl", "seen"),
-        (f"file://{tmp_path}/good.jsonl", httpserver.url_for("/dead"), "good.jsonl"),
+    for success, failure, name, has_failed in [
+        (f"{ARN}next", f"file://{tmp_path}/dead.jsonl", "seen", (tmp_path / "dead.jsonl").exists),
+        (
+            f"file://{tmp_path}/good.jsonl",
+            httpserver.url_for("/dead"),
+            "good.jsonl",
+            lambda: bool(httpserver.log),
+        ),
     ]:
         function.handle_events(on_success=success, on_failure=failure, retries=0)
         function.invoke_async({"n": 1})
         function.invoke_async({"fail": "x"})
         eventually(tmp_path.joinpath(name).exists, "the success")
-    eventually((tmp_path / "dead.jsonl").exists, "the file")
-    eventually(lambda: bool(httpserver.log), "the POST")
+        eventually(has_failed, "the failure")
     (dead,) = (tmp_path / "dead.jsonl").read_text().splitlines()
     assert json.loads(dead)["responsePayload"]["errorMessage"] == "x"
     assert json.loads((tmp_path / "seen").read_text())["requestPayload"] == {"n": 1}

@@ -117,8 +117,8 @@ def test_fifty_callers_share_what_is_reserved(
     assert invoke(serving)[0] in {call.result()[0] for call in calls}
 
 
-def test_a_throttle_is_a_429_that_says_when_to_come_back(client: Any) -> None:
-    """The refusal has AWS's message and type; `Retry-After` is what SDKs wait for."""
+def test_a_throttle_is_a_429_with_its_reason(client: Any) -> None:
+    """The refusal has AWS's message, type and reason, and nothing else, as recorded."""
     client.put_function_concurrency(FunctionName="f", ReservedConcurrentExecutions=0)
     with pytest.raises(ClientError) as refused:
         client.invoke(FunctionName="f")
@@ -128,7 +128,8 @@ def test_a_throttle_is_a_429_that_says_when_to_come_back(client: Any) -> None:
         "Rate Exceeded.",
     )
     assert (answer["ResponseMetadata"]["HTTPStatusCode"], answer["Type"]) == (429, "User")
-    assert answer["retryAfterSeconds"] == "1"
+    assert answer["Reason"] == RESERVED
+    assert "retryAfterSeconds" not in answer
 
 
 def test_a_reservation_comes_and_goes(serving: Serving, client: Any) -> None:

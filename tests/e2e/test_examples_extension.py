@@ -232,7 +232,8 @@ def test_misspelled_name_is_refused_with_its_reason(
     )
     assert function.invoke({}).payload["errorType"] == "Extension.Crash"
     assert 'registration of "wrong" was refused with status 403: SHUTDOWN: ' in log.text
-    assert "not the file name of an executable in /opt/extensions\n" in log.text
+    sentence = "not the file name of an executable in /opt/extensions"
+    assert f'{sentence} (this program was started as "right")\n' in log.text
     assert 'rapid-mock: extension "right" exited before registering (exit status 1)' in log.text
 
 

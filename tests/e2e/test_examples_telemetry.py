@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import random
 import sys
 import threading
@@ -20,6 +21,8 @@ from tests.support.command_line import ROOT, write_code, write_executable
 
 EXAMPLES = ROOT / "examples"
 INVOKES = 1000
+HELD_INVOKES = int(os.environ.get("HELD_INVOKES", "60"))
+"""Each of them waits for Lambda's shortest buffering, 25 ms, and for the endpoint."""
 HANDLER = """
 def handler(event, context):
     for line in range(event):
@@ -33,7 +36,7 @@ class Endpoint(ThreadingHTTPServer):
     def __init__(self, refused: int) -> None:
         super().__init__(("127.0.0.1", 0), _Post)
         self.dice, self.refused = random.Random(7), refused
-        self.posts = 0
+        self.refusals = 0
         self.lines: list[dict[str, Any]] = []
 
 
@@ -44,8 +47,8 @@ class _Post(BaseHTTPRequestHandler):
         endpoint = self.server
         assert isinstance(endpoint, Endpoint)
         body = self.rfile.read(int(self.headers["Content-Length"]))
-        endpoint.posts += 1
         is_refused = endpoint.dice.randrange(100) < endpoint.refused
+        endpoint.refusals += is_refused
         if not is_refused:
             endpoint.lines += json.loads(body)
         self.send_response(500 if is_refused else 200)
@@ -106,7 +109,56 @@ def test_the_log_shipper_loses_nothing(
         assert {line["function"] for line in endpoint.lines} == {"talker"}
 
 
-def test_the_metrics_are_those_of_every_report(tmp_path: Path) -> None:
+EAGER = """
+import runpy, sys
+from lambda_extensions import FlushPolicy
+class Eager(runpy.run_path({shipper!r})["Shipper"]):
+    flush = FlushPolicy.end_of_invoke(max_wait=5)
+Eager("eager").run()
+"""
+
+
+@pytest.mark.parametrize(
+    ("refused", "freeze"), [(0, False), (30, False), (30, True)], ids=["well", "500s", "frozen"]
+)
+def test_an_invocation_ends_when_its_lines_are_delivered(
+    tmp_path: Path, refused: int, freeze: bool
+) -> None:
+    """With end_of_invoke the lines of each invocation are there before the next begins, once, in
+    order, also where three in ten posts are refused.
+    """
+    shipper = str(EXAMPLES / "extension_log_shipper" / "shipper")
+    write_code(tmp_path, EAGER.format(shipper=shipper), "eager.py")
+    program = write_executable(
+        tmp_path / "opt" / "eager", f'#!/bin/sh\nexec "{sys.executable}" "{tmp_path}/eager.py"\n'
+    )
+    expected: list[str] = []
+    with listening(refused) as endpoint:
+        with LocalLambda(log_stream=io.BytesIO()) as local:
+            function = local.create_function(
+                "talker",
+                handler="app.handler",
+                code=write_code(tmp_path / "code", HANDLER),
+                extensions=[program],
+                environment={
+                    "LOG_ENDPOINT": f"http://127.0.0.1:{endpoint.server_port}/",
+                    "PYTHONPATH": str(ROOT),
+                },
+                freeze=freeze,
+                timeout=10,
+            )
+            for number in range(HELD_INVOKES):
+                request_id = function.invoke(number % 4).request_id
+                expected += [f"{request_id} {line}" for line in range(number % 4)]
+                assert [line["message"].rstrip("\n") for line in endpoint.lines] == expected
+        assert endpoint.refusals >= HELD_INVOKES * refused // 300
+        assert [line["message"].rstrip("\n") for line in endpoint.lines] == expected
+
+
+@pytest.mark.parametrize(
+    ("freeze", "invokes"), [(False, INVOKES), (True, 100)], ids=["running on", "frozen between"]
+)
+def test_the_metrics_are_those_of_every_report(tmp_path: Path, freeze: bool, invokes: int) -> None:
     """One line of embedded metrics for each invocation, the cold start's with its init."""
     log = io.BytesIO()
     with LocalLambda(log_stream=log) as local:
@@ -116,8 +168,9 @@ def test_the_metrics_are_those_of_every_report(tmp_path: Path) -> None:
             code=write_code(tmp_path / "code", HANDLER),
             extensions=[example(tmp_path, "extension_metrics/metrics")],
             environment={"PYTHONPATH": str(ROOT)},
+            freeze=freeze,
         )
-        durations = [function.invoke(0).report.duration_ms for _ in range(INVOKES)]
+        durations = [function.invoke(0).report.duration_ms for _ in range(invokes)]
     lines = [json.loads(line) for line in log.getvalue().splitlines() if line.startswith(b'{"_aws')]
     assert [line["Duration"] for line in lines] == durations
-    assert ["InitDuration" in line for line in lines] == [True] + [False] * (INVOKES - 1)
+    assert ["InitDuration" in line for line in lines] == [True] + [False] * (invokes - 1)

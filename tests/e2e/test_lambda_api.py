@@ -6,6 +6,7 @@ import base64
 import hashlib
 import io
 import json
+import re
 import stat
 import sys
 import urllib.error
@@ -27,6 +28,7 @@ from tests.support.lambda_api import (
     publish,
     refusal,
     wait_active,
+    wait_published,
     wait_updated,
     zip_of,
 )
@@ -84,6 +86,7 @@ def test_the_answer_has_every_default(client: Any) -> None:
     made = make(client)
     for volatile in ("ResponseMetadata", "LastModified", "RevisionId", "CodeSha256", "CodeSize"):
         made.pop(volatile)
+    runtime = made.pop("RuntimeVersionConfig")["RuntimeVersionArn"]
     assert made == {
         "FunctionName": "f",
         "FunctionArn": f"{ARN}f",
@@ -104,6 +107,7 @@ def test_the_answer_has_every_default(client: Any) -> None:
         "SnapStart": {"ApplyOn": "None", "OptimizationStatus": "Off"},
         "LoggingConfig": {"LogFormat": "Text", "LogGroup": "/aws/lambda/f"},
     }
+    assert re.fullmatch(r"arn:aws:lambda:us-east-1::runtime:[0-9a-f]{64}", runtime)
 
 
 def test_new_code_serves_once_the_update_has_succeeded(client: Any) -> None:
@@ -221,6 +225,82 @@ def handler(event, context):
     assert invoke(client, "f") == ["2", "JSON", "lambda-managed-instances"]
 
 
+def test_managed_instances_have_limits_of_their_own(client: Any) -> None:
+    """From 2 GB of memory to 32, and up to 90 minutes; an update is held to the same."""
+    instances = {"CapacityProviderArn": "arn:aws:lambda:us-east-1:123456789012:capacity-provider:p"}
+    config = {"LambdaManagedInstancesCapacityProviderConfig": instances}
+    make(client, MemorySize=32768, Timeout=5400, CapacityProviderConfig=config)
+    got = client.get_function_configuration(FunctionName="f")
+    assert got["LoggingConfig"]["LogFormat"] == "JSON"
+    answer = refusal(client, "update_function_configuration", FunctionName="f", MemorySize=1024)
+    assert answer[:2] == (400, "ValidationException")
+    assert answer[2].endswith("Member must have value greater than or equal to 2048")
+
+
+TENANTS = """
+served = []
+def handler(event, context):
+    served.append(context.tenant_id)
+    return served
+"""
+
+
+def test_tenants_share_no_environment(client: Any) -> None:
+    """PER_TENANT: each tenant has environments of its own; the function hears whose they are."""
+    config = {"TenantIsolationMode": "PER_TENANT"}
+    create(client, "f", TENANTS, Runtime=PYTHON, TenancyConfig=config)
+    assert invoke(client, "f", TenantId="blue") == ["blue"]
+    assert invoke(client, "f", TenantId="green") == ["green"]
+    assert invoke(client, "f", TenantId="blue") == ["blue", "blue"]
+    assert refusal(client, "invoke", FunctionName="f") == (
+        400,
+        "InvalidParameterValueException",
+        "The invoked function is enabled with tenancy configuration. Add a valid tenant ID in your "
+        "request and try again.",
+    )
+    client.update_function_code(FunctionName="f", ZipFile=zip_of(TENANTS + "served = [0]\n"))
+    wait_updated(client, "f")
+    assert invoke(client, "f", TenantId="blue") == [0, "blue"]
+    make(client, "g")
+    status, code, _ = refusal(client, "invoke", FunctionName="g", TenantId="blue")
+    assert (status, code) == (400, "InvalidParameterValueException")
+    assert refusal(client, "invoke", FunctionName="f", TenantId="no!") == (
+        400,
+        "ValidationException",
+        "1 validation error detected: Value 'no!' at 'tenantId' failed to satisfy constraint: "
+        r"Member must satisfy regular expression pattern: [a-zA-Z0-9\._:\/=+\-@ ]+",
+    )
+
+
+def test_json_logs_have_levels(client: Any) -> None:
+    """With JSON both levels are INFO unless it is said; with text there are none, as recorded."""
+    make(client, LoggingConfig={"LogFormat": "JSON", "SystemLogLevel": "DEBUG"})
+    got = client.get_function_configuration(FunctionName="f")["LoggingConfig"]
+    assert got == {
+        "LogFormat": "JSON",
+        "ApplicationLogLevel": "INFO",
+        "SystemLogLevel": "DEBUG",
+        "LogGroup": "/aws/lambda/f",
+    }
+    text = client.update_function_configuration(
+        FunctionName="f", LoggingConfig={"LogFormat": "Text"}
+    )
+    assert text["LoggingConfig"] == {"LogFormat": "Text", "LogGroup": "/aws/lambda/f"}
+    wait_updated(client, "f")
+
+
+def test_an_archive_without_entries(client: Any) -> None:
+    """A zip of nothing is a 400."""
+    data = io.BytesIO()
+    zipfile.ZipFile(data, "w").close()
+    make(client)
+    assert refusal(client, "update_function_code", FunctionName="f", ZipFile=data.getvalue()) == (
+        400,
+        "InvalidParameterValueException",
+        "Uploaded file must be a non-empty zip",
+    )
+
+
 def test_levels_and_groups_of_logs_reach_the_function(client: Any) -> None:
     """LoggingConfig sets format, level and group in the function's environment."""
     source = """
@@ -324,6 +404,19 @@ def test_published_versions_stay_as_they_were(client: Any) -> None:
     client.update_function_code(FunctionName="f", ZipFile=zip_of(SAYS.format("three")))
     wait_updated(client, "f")
     assert publish(client, "f") == "3"
+
+
+def test_a_published_version_is_there_at_once(client: Any) -> None:
+    """PublishVersion answers Active, nothing need be waited for, and its revision stays."""
+    make(client)
+    made = client.publish_version(FunctionName="f")
+    assert (made["State"], made["LastUpdateStatus"]) == ("Active", "Successful")
+    assert invoke(client, "f:1")[1] == "1"
+    got = client.get_function_configuration(FunctionName="f", Qualifier="1")
+    assert got["RevisionId"] == made["RevisionId"]
+    updated = client.update_function_code(FunctionName="f", ZipFile=zip_of(""), Publish=True)
+    assert (updated["Version"], updated["State"]) == ("2", "Pending")
+    wait_published(client, "f", "2")
 
 
 def test_create_with_publish(client: Any) -> None:

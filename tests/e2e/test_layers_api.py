@@ -21,6 +21,7 @@ from tests.support.lambda_api import (
     wait_updated,
     zip_of,
 )
+from tests.support.recorded_texts import archive_with
 
 PYTHON = f"python3.{sys.version_info[1]}"
 LAYER = "arn:aws:lambda:us-east-1:123456789012:layer:"
@@ -148,6 +149,30 @@ def test_two_versions_of_one_layer_are_refused(client: Any) -> None:
         "Two different versions of the same layer are not allowed to be referenced in the same "
         f"function. {one} and {two} are versions of the same layer.",
     )
+
+
+def test_code_and_layers_together_have_a_limit(client: Any) -> None:
+    """Unpacked they are at most 262,144,000 bytes; more is a 400 that says how many."""
+    large = archive_with("large", 150 << 20)
+    layer = client.publish_layer_version(LayerName="large", Content={"ZipFile": large})
+    arguments = {
+        "FunctionName": "f",
+        "Runtime": PYTHON,
+        "Role": ROLE,
+        "Handler": "app.handler",
+        "Code": {"ZipFile": large},
+        "Layers": [layer["LayerVersionArn"]],
+    }
+    too_large = (
+        400,
+        "InvalidParameterValueException",
+        "Function code combined with layers exceeds the maximum allowed size of 262144000 bytes. "
+        "The actual size is 314572800 bytes.",
+    )
+    assert refusal(client, "create_function", **arguments) == too_large
+    create(client, "f", "", Runtime=PYTHON, Layers=[layer["LayerVersionArn"]])
+    answer = refusal(client, "update_function_code", FunctionName="f", ZipFile=large)
+    assert answer == too_large
 
 
 def test_an_extension_built_as_a_layer_runs(serving: Serving, client: Any, tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -162,7 +163,7 @@ def test_exit_gives_up() -> None:
     with delivering(broken, on_failure="exit", give_up=give_up) as delivery:
         delivery.add(lines("1"), 1)
         eventually(lambda: reasons == ["500"], "giving up")
-        assert repr(delivery.counters) == "received 1, delivered 0, retried 0, dropped 0"
+        assert repr(delivery.counters) == "received 1, delivered 0, retried 0, dropped 1"
         gate.set()
 
 
@@ -206,6 +207,81 @@ def test_handler_that_never_returns_is_named_at_the_end(
     error = capsys.readouterr().err
     assert "the telemetry handler did not return: 1 records may be lost\n" in error
     assert "2 telemetry records are lost: the execution environment ends\n" in error
+
+
+def test_late_success_changes_no_count() -> None:
+    """What was given up at the end stays dropped, also when the handler returns after all: the
+    counters add up, and the dead-letter has had it.
+    """
+    gate, entered = threading.Event(), threading.Event()
+    buried: list[TelemetryRecord] = []
+
+    def slow(_: list[TelemetryRecord]) -> None:
+        entered.set()
+        assert gate.wait(10)
+
+    with delivering(slow, dead_letter=buried.extend) as delivery:
+        delivery.add(lines("1"), 1)
+        assert entered.wait(5)
+        delivery.add(lines("2"), 1)
+        delivery.close(0.01)
+        gate.set()
+    assert repr(delivery.counters) == "received 2, delivered 0, retried 0, dropped 2"
+    assert texts(buried) == ["1", "2"]
+
+
+def test_dead_letter_that_hangs_keeps_nobody(capsys: pytest.CaptureFixture[str]) -> None:
+    """At the end the dead-letter gets a part of the time, and no more."""
+    gate = threading.Event()
+
+    def hanging(_: list[TelemetryRecord]) -> None:
+        gate.wait(10)
+
+    with delivering(hanging, FlushPolicy.on_shutdown(), dead_letter=hanging) as delivery:
+        delivery.add(lines("1"), 1)
+        began = time.monotonic()
+        delivery.close(0.2)
+        assert time.monotonic() - began < 1.0
+        gate.set()
+    assert delivery.counters.dropped == 1
+    assert (
+        "the telemetry handler did not return: 1 records may be lost\n" in capsys.readouterr().err
+    )
+
+
+def test_time_is_left_for_the_dead_letter() -> None:
+    """A handler that fails to the end is tried for three quarters of the time where somebody else
+    may take the records.
+    """
+    buried: list[float] = []
+
+    def broken(_: list[TelemetryRecord]) -> None:
+        raise ConnectionError("500")
+
+    with delivering(
+        broken, FlushPolicy.on_shutdown(), dead_letter=lambda _: buried.append(time.monotonic())
+    ) as delivery:
+        delivery.add(lines("1"), 1)
+        until = time.monotonic() + 0.8
+        delivery.close(0.8)
+    assert buried[0] < until - 0.1
+
+
+def test_list_belongs_to_the_handler() -> None:
+    """A handler may empty its list and fail: the next attempt has all records again."""
+    seen: list[Any] = []
+    failures = iter([True, False])
+
+    def emptying(records: list[TelemetryRecord]) -> None:
+        while records:
+            seen.append(records.pop(0).record)
+        if next(failures):
+            raise ConnectionError("500")
+
+    with delivering(emptying) as delivery:
+        delivery.add(lines("1", "2"), 1)
+    assert seen == ["1", "2"] * 2
+    assert repr(delivery.counters) == "received 2, delivered 2, retried 2, dropped 0"
 
 
 def test_retries_end_with_the_environment(capsys: pytest.CaptureFixture[str]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import runpy
 import subprocess
 import sys
@@ -73,6 +74,21 @@ def test_shipper_delivers_the_lines_of_an_invocation_before_the_next() -> None:
             assert child.wait(10) == 0
     for thread in platform.threads:
         thread.join()
+
+
+def test_the_shipper_brings_tests_of_its_own() -> None:
+    """What an author copies with it: its handler with made records, and the fixtures of pytest."""
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(SHIPPER.parent)],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=50,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "4 passed" in done.stdout
 
 
 def test_shipper_raises_for_an_endpoint_that_fails(

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import sys
 import threading
+import time
+from pathlib import Path
 
 import pytest
 from pytest_httpserver import BlockingHTTPServer
 from pytest_httpserver.blocking_httpserver import BlockingRequestHandler
 
 from lambda_extensions import Extension, InvokeEvent, Registration, ShutdownEvent
-from tests.support.scripted_api import HANG_UP, ScriptedApi, body_of, head_of, reply
+from tests.support.scripted_api import HANG_UP, Scripted, ScriptedApi, body_of, head_of, reply
+
+ROOT = Path(__file__).resolve().parents[2]
 
 IDENTIFIER = "0f2a7cf2-9e5f-4d0c-9c1c-2f1f0a6f7e11"
 REGISTERED = reply(
@@ -31,7 +36,7 @@ def invoke(request_id: str) -> bytes:
     return reply("200 OK", body=body)
 
 
-def run(monkeypatch: pytest.MonkeyPatch, extension: Extension, *replies: bytes) -> ScriptedApi:
+def run(monkeypatch: pytest.MonkeyPatch, extension: Extension, *replies: Scripted) -> ScriptedApi:
     with ScriptedApi(*replies) as api:
         monkeypatch.setenv("AWS_LAMBDA_RUNTIME_API", api.address)
         extension.run()
@@ -255,7 +260,10 @@ def test_refused_registration_is_one_sentence(
 def test_misspelled_name_is_explained(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A name that is no executable's makes Lambda refuse SHUTDOWN; the sentence says why."""
+    """A name that is no executable's makes Lambda refuse SHUTDOWN; the sentence says why, and
+    the name to take.
+    """
+    monkeypatch.setattr(sys, "argv", ["/opt/extensions/hello"])
     answer = reply(
         "403 Forbidden",
         body='{"errorMessage":"SHUTDOWN: ShutdownEventNotSupportedForInternalExtension",'
@@ -266,7 +274,7 @@ def test_misspelled_name_is_explained(
         'lambda_extensions: registration of "helo" was refused with status 403: '
         "SHUTDOWN: ShutdownEventNotSupportedForInternalExtension (Extension.InvalidEventType); "
         "Lambda takes every name for an internal extension that is not the file name of an "
-        "executable in /opt/extensions\n"
+        'executable in /opt/extensions (this program was started as "hello")\n'
     )
 
 
@@ -279,3 +287,149 @@ def test_outside_of_lambda_is_one_sentence(capsys: pytest.CaptureFixture[str]) -
         'lambda_extensions: extension "hello": AWS_LAMBDA_RUNTIME_API is not set: an extension is '
         "started by Lambda, or on your machine by rapid-mock with --extension\n"
     )
+
+
+def invoke_until(request_id: str, seconds: float) -> bytes:
+    """INVOKE with a deadline of the near future, as Lambda sends it."""
+    deadline = int((time.time() + seconds) * 1000)
+    body = f'{{"eventType":"INVOKE","deadlineMs":{deadline},"requestId":"{request_id}"}}'
+    return reply("200 OK", body=body)
+
+
+HANGING = """
+import threading
+from lambda_extensions import Extension
+extension = Extension("hello", max_wait={max_wait})
+
+@extension.on_invoke
+def hanging(event):
+    print("hanging at", event.request_id)
+    threading.Event().wait()
+
+extension.on_shutdown(lambda event: print(event.reason))
+extension.run()
+"""
+
+
+def run_hanging(
+    max_wait: float | None, *replies: Scripted
+) -> tuple[list[float], subprocess.CompletedProcess[str]]:
+    """Run the extension above; returns when each event was asked for, and how it ended."""
+    asked: list[float] = []
+
+    def noting(then: Scripted) -> Scripted:
+        def answer(request: bytes) -> bytes:
+            asked.append(time.monotonic())
+            return then if isinstance(then, bytes) else then(request)
+
+        return answer
+
+    with ScriptedApi(REGISTERED, *map(noting, replies)) as api:
+        child = subprocess.run(
+            [sys.executable, "-c", HANGING.format(max_wait=max_wait)],
+            env={"AWS_LAMBDA_RUNTIME_API": api.address, "PYTHONPATH": str(ROOT)},
+            capture_output=True,
+            timeout=20,
+            check=False,
+            text=True,
+        )
+    return asked, child
+
+
+@pytest.mark.parametrize(("max_wait", "deadline", "held"), [(0.2, 3, "0.2"), (None, 0.5, "0.4")])
+def test_handler_that_never_returns_lets_invocations_go(
+    max_wait: float | None, deadline: float, held: str
+) -> None:
+    """An on_invoke handler that hangs holds one invocation as long as it may, 90 % of what is left
+    at most, and later ones not at all; on_shutdown is called, and the process ends.
+    """
+
+    def first(_: bytes) -> bytes:
+        return invoke_until("a", deadline)
+
+    others = [invoke_until(name, 30) for name in "bc"]
+    asked, child = run_hanging(max_wait, first, *others, SHUTDOWN)
+    assert (child.returncode, child.stdout) == (0, "hanging at a\nspindown\n")
+    assert child.stderr == (
+        'lambda_extensions: extension "hello": a handler of INVOKE has not returned for '
+        f"{held} s; invocations go on without it\n"
+    )
+    assert float(held) - 0.05 <= asked[1] - asked[0] < 2.0
+    assert asked[3] - asked[1] < 1.0
+
+
+def test_loss_of_lambda_is_told_although_a_handler_hangs() -> None:
+    """Without Lambda the process ends with 1 and a sentence, whatever its handlers do."""
+    _, child = run_hanging(0.05, invoke_until("a", 3), HANG_UP)
+    assert child.returncode == 1
+    assert '\nlambda_extensions: extension "hello": the Extensions API at ' in child.stderr
+
+
+def test_handler_that_is_late_is_called_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A handler that returned after its time is called for the invocations that follow."""
+    extension = Extension("hello", max_wait=0.05)
+    gate = threading.Event()
+    seen: list[str] = []
+
+    @extension.on_invoke
+    def slow(event: InvokeEvent) -> None:
+        seen.append(event.request_id)
+        assert gate.wait(10)
+
+    def again(_: bytes) -> bytes:
+        gate.set()
+        if seen[-1] != "a":
+            return SHUTDOWN
+        api._replies.append(again)  # until its turn has come
+        return invoke_until("c", 3)
+
+    with ScriptedApi(REGISTERED, *(invoke_until(name, 3) for name in "ab"), again) as api:
+        monkeypatch.setenv("AWS_LAMBDA_RUNTIME_API", api.address)
+        extension.run()
+    assert seen == ["a", "c"]
+
+
+def test_handlers_run_in_the_thread_of_the_program(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Handlers share the thread that called run: signals and SQLite connections work in them."""
+    extension = Extension("hello")
+    threads: set[int] = set()
+    for decorate in (extension.on_init, extension.on_invoke, extension.on_shutdown):
+        decorate(lambda _: threads.add(threading.get_ident()))
+    run(monkeypatch, extension, REGISTERED, invoke("a"), invoke("b"), SHUTDOWN)
+    assert threads == {threading.get_ident()}
+
+
+def test_handler_that_exits_costs_the_function_nothing(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """sys.exit() deep in a library is a failure like others; the next events still come."""
+    extension = Extension("hello")
+    extension.on_invoke(lambda _: sys.exit("usage: thing"))
+    api = run(monkeypatch, extension, REGISTERED, invoke("a"), invoke("b"), SHUTDOWN)
+    assert len(api.requests) == 4
+    assert capsys.readouterr().err.count("SystemExit: usage: thing") == 2
+
+
+def test_thaw_comes_before_other_handlers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """After a rest the on_thaw handlers come first, once, with its seconds; a failing one is
+    told.
+    """
+    monkeypatch.setattr("lambda_extensions.thaw.REST_SECONDS", 0.2)
+    seen: list[str] = []
+
+    class Shipper(Extension):
+        def thaw(self, rest: float) -> None:
+            assert 0.2 < rest < 10
+            seen.append("thaw")
+
+        def invoke(self, event: InvokeEvent) -> None:
+            seen.append(event.request_id)
+
+    def after_a_rest(_: bytes) -> bytes:
+        threading.Event().wait(0.25)
+        return invoke("b")
+
+    extension = Shipper("hello")
+    extension.on_invoke(lambda _: seen.append("second"))
+    run(monkeypatch, extension, REGISTERED, invoke("a"), after_a_rest, invoke("c"), SHUTDOWN)
+    assert seen == ["a", "second", "thaw", "b", "second", "c", "second"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import subprocess
 import sys
 import threading
@@ -18,6 +19,7 @@ from lambda_extensions.events import InvokeEvent, ShutdownEvent
 from lambda_extensions.flush import FlushPolicy
 from lambda_extensions.records import TelemetryRecord
 from lambda_extensions.telemetry import Buffering
+from tests.support.processes import eventually
 from tests.support.scripted_api import HANG_UP, Scripted, ScriptedApi, body_of, head_of, reply
 from tests.support.telemetry_platform import SUBSCRIBED, Platform, invoke, record, shutdown
 
@@ -329,13 +331,15 @@ def test_extension_as_a_class(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_telemetry_handler_that_shall_exit() -> None:
     """With on_failure="exit" a failing telemetry handler reports /exit/error and exits with 1,
-    although the main thread waits for the next event.
+    although the main thread waits for the next event; every record it leaves behind is named.
     """
     program = (
-        "import os\nfrom lambda_extensions import *\nfrom lambda_extensions.flush import *\n"
+        "import time\nfrom lambda_extensions import *\n"
         "extension = Extension('shipper')\n"
         "@extension.on_telemetry('function', flush=FlushPolicy.continuous(), on_failure='exit')\n"
-        "def ship(batch):\n    raise LookupError('no credentials')\n"
+        "def ship(batch):\n"
+        "    while extension.counters.received < 3:\n        time.sleep(0.01)\n"
+        "    raise LookupError('no credentials')\n"
         "print('lost?')\nextension.run()\n"
     )
     platform = Platform()
@@ -343,6 +347,7 @@ def test_telemetry_handler_that_shall_exit() -> None:
 
     def park(_: bytes) -> bytes:
         platform.post(record("function", "one"))
+        platform.post(record("function", "two"), record("function", "three"))
         assert reported.wait(10)
         return HANG_UP
 
@@ -365,6 +370,38 @@ def test_telemetry_handler_that_shall_exit() -> None:
     assert child.returncode == 1
     assert child.stdout == b"lost?\n"
     assert b'extension "shipper" failed at telemetry\nTraceback' in child.stderr
+    lost = re.findall(rb"(\d+) telemetry records are lost", child.stderr)
+    assert sum(map(int, lost)) == 3
+
+
+def test_rest_comes_before_a_delivery(monkeypatch: pytest.MonkeyPatch) -> None:
+    """After a rest the on_thaw handler comes before records are delivered: connections that were
+    kept are dropped before they are used.
+    """
+    monkeypatch.setattr("lambda_extensions.thaw.REST_SECONDS", 0.2)
+    extension = Extension("shipper")
+    seen: list[Any] = []
+
+    @extension.on_thaw
+    async def drop_connections(_: float) -> None:
+        seen.append("thaw")
+
+    @extension.on_telemetry("function", flush=FlushPolicy.continuous())
+    def ship(batch: list[TelemetryRecord]) -> None:
+        seen.extend(one.record for one in batch)
+
+    platform = Platform()
+
+    def post_and_rest(request: bytes) -> bytes:
+        platform.post(record("function", "one"))
+        eventually(lambda: seen == ["one"], "the first record")
+        threading.Event().wait(0.3)
+        platform.post(record("function", "two"))
+        eventually(lambda: seen == ["one", "thaw", "two"], "the second record")
+        return shutdown(request)
+
+    run(monkeypatch, extension, REGISTERED, platform.subscribe, post_and_rest)
+    assert seen == ["one", "thaw", "two"]
 
 
 @pytest.mark.parametrize("types", [(), ("logs",), ("function", "Platform")])

@@ -12,6 +12,7 @@ import pytest
 
 from lambda_extensions import InternalExtension
 from lambda_extensions.events import InvokeEvent
+from lambda_runtime import hooks
 from tests.support.processes import eventually
 from tests.support.scripted_api import HANG_UP, ScriptedApi, body_of, head_of, reply
 
@@ -19,8 +20,11 @@ REGISTERED = reply("200 OK", "Lambda-Extension-Identifier: x", body="{}")
 
 
 @pytest.fixture(autouse=True)
-def _the_thread_ends() -> Iterator[None]:
-    """With the API gone the extension's thread says so on stderr and ends, within the test."""
+def _the_thread_ends(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """With the API gone the extension's thread says so on stderr and ends, within the test; the
+    middleware that it leaves in the runtime's process ends with it too.
+    """
+    monkeypatch.setattr(hooks, "_middleware", [])
     yield
     eventually(
         lambda: all(thread.name != "flush" for thread in threading.enumerate()),

@@ -225,6 +225,50 @@ def test_tcp_waits_for_room() -> None:
         assert inbox.messages == [str(n) for n in range(1, 50_000)]
 
 
+def test_what_was_sent_before_the_end_is_still_read() -> None:
+    """What has arrived when the listener is closed is accepted, over HTTP and over TCP."""
+    line = b'{"time":"t","type":"function","record":"%d"}\n'
+    for protocol, sent in (
+        ("HTTP", b"".join(post(batch(str(n))) for n in range(2000))),
+        ("TCP", b"".join(line % n for n in range(2000))),
+    ):
+        inbox = Inbox()
+        listener = TelemetryListener(inbox.accept, protocol)  # type: ignore[arg-type]  # of two
+        listener.start()
+        with socket.create_connection(("127.0.0.1", listener.port), timeout=5) as client:
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4 << 20)
+            client.sendall(sent)
+            assert listener.close() == []
+        assert inbox.messages == [str(n) for n in range(2000)]
+
+
+def test_tcp_records_without_room_are_handed_over_at_the_end() -> None:
+    """TCP cannot refuse: what was read and found no room comes back, with a record cut short."""
+    line = b'{"time":"t","type":"function","record":"%b"}\n'
+    inbox = Inbox()
+    inbox.is_open = False
+    listener = TelemetryListener(inbox.accept, "TCP")
+    listener.start()
+    with socket.create_connection(("127.0.0.1", listener.port), timeout=5) as client:
+        client.sendall(line % b"a" + (line % b"b")[:10])
+        eventually(lambda: inbox.offers > 0, "the first offer")
+        ((records, size),) = listener.close()
+    assert [record.record for record in records] == ["a", None]
+    assert records[1].raw == '{"time":"t'
+    assert size == len(line % b"a") - 1 + 10
+
+
+def test_tcp_record_without_an_end_is_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A line that grows beyond every record's size ends its connection, and nobody else's."""
+    monkeypatch.setattr("lambda_extensions.listener.MAX_BODY_BYTES", 1000)
+    with listening("TCP") as (inbox, client):
+        client.sendall(b"x" * 2000)
+        assert client.recv(1) == b""
+        with socket.create_connection(client.getpeername(), timeout=5) as other:
+            other.sendall(b'{"type":"function","record":"a"}\n')
+            eventually(lambda: inbox.messages == ["a"], "the other sender's record")
+
+
 def test_name_of_the_sandbox_does_not_resolve(capsys: pytest.CaptureFixture[str]) -> None:
     """Outside of Lambda it listens on 127.0.0.1, says so once, and advertises Lambda's name."""
     listener = TelemetryListener(lambda _records, _size: True)

@@ -17,6 +17,7 @@ from rapid_mock.errors import SetupError
 from rapid_mock.host.launch import (
     Launch,
     RuntimePackage,
+    are_extensions_off,
     find_extensions,
     image_extensions,
     runtime_launch,
@@ -212,9 +213,17 @@ def test_two_extensions_of_one_name_are_refused(tmp_path: Path) -> None:
 
 
 def test_extensions_of_an_image(tmp_path: Path) -> None:
-    """They lie in /opt/extensions, if anywhere; one file turns all of them off."""
+    """They lie in /opt/extensions, if anywhere."""
     assert image_extensions(tmp_path) == []
     (tmp_path / "extensions").mkdir()
     assert image_extensions(tmp_path) == [tmp_path / "extensions"]
-    (tmp_path / "disable-extensions-jwigqn8j").touch()
-    assert image_extensions(tmp_path) == []
+
+
+def test_one_file_turns_extensions_off(tmp_path: Path) -> None:
+    """It lies in one of the directories that make /opt."""
+    layers = [tmp_path / name for name in ("one", "two")]
+    for layer in layers:
+        layer.mkdir()
+    assert not are_extensions_off(layers)
+    (layers[1] / "disable-extensions-jwigqn8j").touch()
+    assert are_extensions_off(layers)

@@ -49,6 +49,17 @@ def test_next_never_repeats_an_event() -> None:
     assert script.runtime_next().is_parked
 
 
+def test_the_10001st_poll_is_one_too_many() -> None:
+    """Ten thousand may wait at once; one more is refused and costs the others nothing."""
+    script = ready()
+    polls = [script.runtime_next() for _ in range(9_999)]
+    assert script.runtime_next().refusal == (500, "InternalServerError", "Internal Server Error")
+    script.invoke("r1")
+    script.invoke("r2")
+    assert polls[0].delivered == "r2"
+    assert script.runtime_next().is_parked
+
+
 def test_no_more_are_open_than_the_maximum_concurrency() -> None:
     """Of three invocations for two, the third is delivered when one has been answered."""
     script = ready()

@@ -8,7 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from rapid_mock.errors import InvalidParameterValue
 from rapid_mock.service.concurrency import Account, ScalingRate, Share
+from rapid_mock.service.functions import Function, Registry
+from rapid_mock.service.names import Place
 from rapid_mock.service.placement import Placement
 from rapid_mock.service.pools import (
     Assign,
@@ -20,6 +23,8 @@ from rapid_mock.service.pools import (
     Retire,
     Throttle,
 )
+from rapid_mock.service.provisioned import check_provision, check_reserve
+from rapid_mock.service.versions import Code, Stamp
 
 ACCOUNT = "ConcurrentInvocationLimitExceeded"
 RESERVED = "ReservedFunctionConcurrentInvocationLimitExceeded"
@@ -157,6 +162,39 @@ def test_a_lost_provisioned_environment_is_replaced() -> None:
     assert placement.gone(2) == []
 
 
+def function_with_version_1() -> Function:
+    made = Registry(Place("us-east-1", "123456789012")).create(
+        "f", {}, Code("", 1, ""), Stamp("r", "m")
+    )
+    made.versions["1"] = made.latest
+    return made
+
+
+def test_what_is_promised_to_all_functions_together_is_limited() -> None:
+    """Of 1,000, what others have provisioned or reserved can be promised to nobody else."""
+    account = Account()
+    mine, provisioned, reserved = Share(account), Share(account), Share(account)
+    provisioned.provision(500)
+    reserved.reserve(100)
+    function = function_with_version_1()
+
+    def check(count: int) -> None:
+        check_provision(function, "1", count, configs={}, share=mine, account=account)
+
+    check(300)
+    check_reserve(mine, account, 300)
+    with pytest.raises(InvalidParameterValue, match=r"below its minimum value of \[100\]"):
+        check(301)
+    with pytest.raises(InvalidParameterValue, match=r"unreserved concurrency \[400\]"):
+        check(401)
+    with pytest.raises(InvalidParameterValue, match=r"below its minimum value of \[100\]"):
+        check_reserve(mine, account, 301)
+    check_reserve(provisioned, account, 800)
+    provisioned.reserve(500)
+    check(300)
+    assert (account.free, account.provisioned) == (400, 0)
+
+
 # --- Ends of environments -------------------------------------------------------------------
 
 
@@ -253,6 +291,7 @@ class World:
         assert len(self.work[place]) == 1
         if place[1] not in self.owner[place].provisioned:
             assert self.owner[place].provisioned_idle == [], "provisioned ones come first"
+            self.check_limits(function)
 
     def on_demand(self, function: int) -> int:
         return sum(
@@ -261,40 +300,69 @@ class World:
             if place[0] == function and place[1] not in self.owner[place].provisioned
         )
 
+    def check_limits(self, function: int) -> None:
+        """One more has begun to work on demand: it fits beside what is promised."""
+        share, account = self.shares[function], self.account
+        if share.reserved is None:
+            assert account.unreserved_in_use + account.reserved <= account.limit
+        else:
+            assert share.running + share.provisioned <= share.reserved
+
     def check(self) -> None:
-        """What works on demand is what is counted, and fits beside what is promised."""
+        """What works on demand is what is counted."""
         unreserved = 0
         for number, share in enumerate(self.shares):
             assert share.running == self.on_demand(number)
+            there = sum(len(pool.provisioned) for pool in self.pools[number])
+            assert there <= share.provisioned
             if share.reserved is None:
                 unreserved += share.running + share.provisioned
-            else:
-                assert share.running + share.provisioned <= share.reserved
         assert unreserved == self.account.unreserved_in_use
-        assert unreserved + self.account.reserved <= self.account.limit
+        assert self.account.reserved == sum(share.reserved or 0 for share in self.shares)
+
+    def reserve(self, function: int, count: int | None) -> None:
+        """Reserve what may be reserved, or nothing any more."""
+        share = self.shares[function]
+        held = share.provisioned if share.reserved is None else share.reserved
+        if count is None or share.provisioned <= count <= self.account.free + held:
+            share.reserve(count)
+
+    def provision(self, function: int, count: int) -> None:
+        """Promise a version what may be promised, and no more than that."""
+        share = self.shares[function]
+        free = self.account.free + share.provisioned if share.reserved is None else share.reserved
+        if count <= free:
+            share.provision(count)
+            pool = self.pools[function][0]
+            self.take(function, self.functions[function].provision(pool, count))
 
 
+OTHER_STEPS = ["return", "end", "ready", "retire", "reap", "reserve", "provision"]
 STEPS = st.tuples(
-    st.sampled_from(["submit"] * 6 + ["back"] * 5 + ["return", "end", "ready", "retire", "reap"]),
-    st.integers(0, 1),
-    st.integers(0, 7),
+    st.sampled_from(["submit"] * 10 + ["back"] * 10 + OTHER_STEPS),
+    st.sampled_from([0, 0, 0, 0, 0, 1]),
+    st.sampled_from([0, 0, 2, 2, 4, 6, 1, 3, 5]),
 )
 
 
+SCRIPTS = st.lists(STEPS, min_size=20, max_size=80)
+
+
 @settings(max_examples=400, deadline=None)
-@given(st.sampled_from([None, 0, 1, 2]), st.integers(0, 2), st.lists(STEPS, max_size=60))
+@given(st.sampled_from([None, 0, 1, 2]), st.integers(0, 2), SCRIPTS)
 def test_no_limit_is_exceeded_and_nothing_is_lost(
     reserved: int | None, promised: int, script: list[tuple[str, int, int]]
 ) -> None:
     """Whatever happens, each invocation gets one decision, by its own version, within all limits.
 
-    Provisioned environments come first; none that works is ended.
+    Provisioned environments come first; none that works is ended. Reservations and promises come
+    and go meanwhile.
     """
     world = World()
-    if reserved is None or promised <= reserved:
-        world.shares[0].provision(promised)
-        world.shares[0].reserve(reserved)
-        world.take(0, world.functions[0].provision(world.pools[0][0], promised))
+    world.reserve(0, reserved)
+    world.provision(0, promised)
+    for place in list(world.starting):
+        step(world, "ready", place)
     now = 0.0
     for count, (action, function, choice) in enumerate(script):
         now += 0.03
@@ -303,6 +371,10 @@ def test_no_limit_is_exceeded_and_nothing_is_lost(
             world.submit(function, f"r{count}", choice % 2, now)
         elif action == "reap":
             world.take(function, placement.reap())
+        elif action == "reserve":
+            world.reserve(function, choice % 4 or None)
+        elif action == "provision":
+            world.provision(function, choice % 4)
         elif action == "retire":
             world.take(function, placement.retire(world.pools[function][choice % 2]))
             world.pools[function][choice % 2] = Pool("new")

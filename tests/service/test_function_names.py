@@ -1,16 +1,23 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from rapid_mock.errors import (
     AccessDenied,
     InvalidParameterValue,
     ResourceNotFound,
+    ServiceError,
     ValidationFailed,
 )
 from rapid_mock.service.names import Place, function_arn, parse_function_name
 
 PLACE = Place("us-east-1", "123456789012")
+PIECES = (
+    r"(arn:aws:lambda:)?(us-east-1:|eu-west-1:|here:)?(123456789012:|1:)?(function:)?"
+    r"[a-c.$ é-]{1,4}(:(\$LATEST|[0-9a-c$]{1,3}))?"
+)
 
 
 @pytest.mark.parametrize(
@@ -52,8 +59,43 @@ def test_another_region_is_not_reachable() -> None:
 
 def test_nonsense_is_refused() -> None:
     """What fits no form is a 400 that quotes the value."""
-    with pytest.raises(InvalidParameterValue, match="Value 'he llo' at 'functionName'"):
+    with pytest.raises(ValidationFailed, match="Value 'he llo' at 'functionName'"):
         parse_function_name("he llo", None, place=PLACE)
+
+
+def test_a_name_and_a_qualifier_are_refused_together() -> None:
+    """What is wrong with either is said in one refusal."""
+    with pytest.raises(ValidationFailed) as refusal:
+        parse_function_name("n" * 257, "q" * 129, place=PLACE)
+    assert refusal.value.members() == {
+        "message": "2 validation errors detected: "
+        f"Value '{'q' * 129}' at 'qualifier' failed to satisfy constraint: Member must have length "
+        "less than or equal to 128; "
+        f"Value '{'n' * 257}' at 'functionName' failed to satisfy constraint: Member must have "
+        "length less than or equal to 256"
+    }
+
+
+def test_what_changes_a_function_takes_no_dots() -> None:
+    """Names with a dot can be asked for, and are none for an operation that changes a function."""
+    assert parse_function_name("a.b", None, place=PLACE) == ("a.b", None)
+    assert parse_function_name("a:$LATEST.PUBLISHED", None, place=PLACE).name == "a"
+    for name in ("a.b", "a:$LATEST.PUBLISHED", "a" * 141, ""):
+        with pytest.raises(ValidationFailed):
+            parse_function_name(name, None, place=PLACE, is_strict=True)
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.from_regex(PIECES, fullmatch=True) | st.text(max_size=20), st.booleans())
+def test_every_text_is_a_name_or_is_refused(text: str, is_strict: bool) -> None:
+    """Whatever is given: a name with its qualifier, or one of the API's own refusals."""
+    try:
+        name, qualifier = parse_function_name(text, None, place=PLACE, is_strict=is_strict)
+    except ServiceError:
+        return
+    assert text.endswith(name if qualifier is None else f"{name}:{qualifier}")
+    assert name.isascii()
+    assert ":" not in name
 
 
 def test_arn_keeps_the_qualifier_it_was_invoked_with() -> None:

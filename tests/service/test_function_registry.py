@@ -112,6 +112,27 @@ def test_publishing_is_idempotent() -> None:
     assert registry.version("f", "1").code == code("one")
 
 
+def test_a_version_of_a_ready_function_is_ready() -> None:
+    """PublishVersion of what is active answers Active, and its revision stays."""
+    registry, stamps = registry_with()
+    version, _ = publish(registry, stamps)
+    assert version.condition.members() == {"State": "Active", "LastUpdateStatus": "Successful"}
+
+
+def test_another_description_is_a_change_of_the_function_not_of_the_version() -> None:
+    """A new description of `$LATEST` gives the next number; one of the version alone does not."""
+    registry, stamps = registry_with()
+    first, _ = publish(registry, stamps)
+    again, is_new = registry.publish(
+        "f", stamps(), latest_revision_id=stamps().revision_id, description="other"
+    )
+    assert (again, is_new) == (first, False)
+    described = complete_settings({"Description": "other"}, "f")
+    registry.settle(registry.update("f", stamps(), settings=described, code=None), stamps())
+    second, is_new = publish(registry, stamps)
+    assert (second.number, second.settings["Description"], is_new) == ("2", "other", True)
+
+
 def test_publishing_while_the_function_is_pending_settles_both() -> None:
     """CreateFunction with Publish: `$LATEST` and version 1 become active each by itself."""
     registry, stamps = Registry(PLACE), Stamps()

@@ -392,6 +392,7 @@ def test_settings_of_a_stream_poller() -> None:
     assert stream_settings(mapping.members, SourceKind.DYNAMODB) == StreamSettings(
         Batching(100, 0, reports_item_failures=False),
         poll_interval=0.25,
+        most_read=1000,
         lanes=3,
         maximum_retries=2,
         maximum_age=60,

@@ -60,6 +60,18 @@ def test_backlog_is_read_at_once() -> None:
     assert shard.reading == Read("000003", 4)
 
 
+def test_no_more_is_read_at_once_than_the_source_gives() -> None:
+    """A batch that is larger than one read is gathered by several, without waiting."""
+    shard = ShardWorld(StreamSettings(Batching(10, 5.0), most_read=4))
+    for _ in range(9):
+        shard.put()
+    assert shard.reading == Read(None, 4)
+    shard.read()
+    assert shard.reading == Read("000003", 4)
+    shard.read()
+    assert shard.reading == Read("000007", 2)
+
+
 def test_failed_batch_blocks_the_shard() -> None:
     """A batch that fails is tried again after 1 s, 2 s, 4 s; nothing later is handed over."""
     shard = filled(world(size=2), 6)

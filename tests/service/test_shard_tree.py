@@ -62,6 +62,19 @@ def test_stream_without_shards_yet() -> None:
     assert tree.described([Shard("a")]) == [OpenShard("a", "LATEST")]
 
 
+def test_positions_of_shards_that_wait() -> None:
+    """Shards that wait for their parents have a position too, which a restart must not lose."""
+    tree = ShardTree("AT_TIMESTAMP")
+    tree.described([PARENT, LEFT])
+    assert tree.positions == {"s0": "AT_TIMESTAMP", "s1": "AT_TIMESTAMP"}
+    resumed = ShardTree("AT_TIMESTAMP", opened=tree.positions)
+    resumed.described([PARENT, LEFT, RIGHT])
+    assert resumed.shard_ended("s0") == [
+        OpenShard("s1", "AT_TIMESTAMP"),
+        OpenShard("s2", "TRIM_HORIZON"),
+    ]
+
+
 def test_restart_resumes() -> None:
     """After a restart, shards go on at their positions, ended ones do not come again."""
     tree = ShardTree("LATEST", opened={"s1": "LATEST"}, ended=["s0"])

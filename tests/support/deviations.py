@@ -14,12 +14,14 @@ an expected header, `request_header` of a sent one; `status` is a number, `pendi
 `set` gives headers new values in their places, `drop` takes them away, `add` puts them in by name
 as the emulator sorts them, `insert` after another; `framing` adds what comes last. `{request_id}`
 and the other facts may stand in bodies and headers. `early` lets the call end before steps that it
-outlasted in the recording. `sent` replaces the request's body, `shorten` takes bytes out of the
-middle of the bodies, `dropped` leaves the step out. `lines` are substitutions in the log's lines.
-`variables` changes the variables of a process (`-`: it has none of that name). `repeat` plays the
-processes' part of a failed init once more, `init_limit` shortens init and restore to so many
-seconds. `invoked` begins the scenario with an invocation that stays open; `polls` gives the answers
-of polls that were sent in the same moment the order of their request ids.
+outlasted in the recording. `actor`, `path` and `sent` replace who sends the request, where to and
+its body, `sent_bytes` makes one of so many bytes; `trailers` replaces those of the answer.
+`shorten` takes bytes out of the middle of the bodies, `dropped` leaves the step out. `lines` are
+substitutions in the log's lines. `variables` changes the variables of a process (`-`: it has none
+of that name). `repeat` plays the processes' part of a failed init once more, `init_limit` shortens
+init and restore to so many seconds. `invoked` begins the scenario with an invocation that stays
+open; `polls` gives the answers of polls that were sent in the same moment the order of their
+request ids.
 """
 
 from __future__ import annotations
@@ -70,13 +72,13 @@ class Deviations:
         ]
         self.uses = {rule.name: [0] * len(rule.changes) for rule in self.rules}
 
-    def apply(self, scenario: Scenario, *, is_counted: bool = True) -> Scenario:
+    def apply(self, scenario: Scenario) -> Scenario:
         """The scenario as AWS would have played it."""
         for uses, number, change in self._changes(is_script=True):
             if any(change.fits(scenario, step) for step in scenario.steps):
-                uses[number] += is_counted
+                uses[number] += 1
                 scenario = restage(change, scenario)
-        rewritten = [self._rewritten(scenario, step, is_counted) for step in scenario.steps]
+        rewritten = [self._rewritten(scenario, step) for step in scenario.steps]
         return replace(scenario, steps=[step for step in rewritten if step is not None])
 
     def unused(self) -> list[str]:
@@ -88,10 +90,10 @@ class Deviations:
             if times == 0
         ]
 
-    def _rewritten(self, scenario: Scenario, step: Step, is_counted: bool) -> Step | None:
+    def _rewritten(self, scenario: Scenario, step: Step) -> Step | None:
         for uses, number, change in self._changes(is_script=False):
             if change.fits(scenario, step):
-                uses[number] += is_counted
+                uses[number] += 1
                 if change.then.get("dropped"):
                     return None
                 step = rewrite(change, step)
@@ -140,8 +142,7 @@ def rewrite(change: Change, step: Step) -> Step:
         changed: dict[str, str] = {**step.detail, **then["variables"]}
         kept = {name: value for name, value in changed.items() if value != WITHHELD}
         return replace(step, detail=kept)
-    if "sent" in then and step.request is not None:
-        step = replace(step, request=replace(step.request, body=then["sent"].encode()))
+    step = _resent(step, then)
     if then.get("early"):
         step = replace(step, may_be_early=True)
     if then.get("pending"):
@@ -151,11 +152,27 @@ def rewrite(change: Change, step: Step) -> Step:
         expected = Expected(error=then["error"])
     elif "status" in then:
         expected = replace(expected, status=then["status"], error=None)
+    if "trailers" in then:
+        expected = replace(expected, trailers=_pairs(then["trailers"]))
     if "body" in then:
         expected = replace(expected, body=_body(change, expected.body, step.facts))
     headers = _headers(expected.headers, then, step.facts)
     step = replace(step, expected=replace(expected, headers=headers))
     return shortened(step, then["shorten"]) if "shorten" in then else step
+
+
+def _resent(step: Step, then: dict[str, Any]) -> Step:
+    """The step with what the rule says of its request."""
+    request = step.request
+    if request is None:
+        return step
+    if "sent" in then:
+        request = replace(request, body=then["sent"].encode())
+    if "sent_bytes" in then:
+        request = replace(request, body=b"x" * then["sent_bytes"])
+    if "path" in then:
+        request = replace(request, path=then["path"])
+    return replace(step, request=request, actor=then.get("actor", step.actor))
 
 
 def shortened(step: Step, size: int) -> Step:
@@ -166,6 +183,10 @@ def shortened(step: Step, size: int) -> Step:
     if isinstance(expected.body, bytes):
         expected = replace(expected, body=expected.body[: -size - 1] + expected.body[-1:])
     return replace(step, request=request, expected=expected)
+
+
+def _pairs(pairs: list[list[str]]) -> Pairs:
+    return [(name, value) for name, value in pairs]
 
 
 def _with_lines(text: str, substitutions: list[list[str]]) -> str:
@@ -185,7 +206,7 @@ def _headers(headers: Pairs, then: dict[str, Any], facts: dict[str, str]) -> Pai
     framing = [pair for pair in headers if pair[0] in FRAMING]
     own = [pair for pair in headers if pair[0] not in FRAMING]
     if "headers" in then:
-        own = [(name, value) for name, value in then["headers"]]
+        own = _pairs(then["headers"])
         framing = [("Content-Length", "")]
     framing += then.get("framing", {}).items()
     changed: dict[str, str] = then.get("set", {})

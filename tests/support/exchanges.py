@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+from botocore.eventstream import EventStreamBuffer
 
 from tests.support.placeholders import Bindings
 from tests.support.puppets import Wire
@@ -13,6 +15,7 @@ from tests.support.recorded import Expected, Pairs, Request
 
 CLOSED = "connection closed without response"
 REFUSED = "connection refused"
+EVENT_STREAM = "application/vnd.amazon.eventstream"
 _INFORMAL = ("Date",)
 
 
@@ -23,6 +26,7 @@ class Answer:
     status: int
     headers: Pairs
     body: bytes
+    trailers: Pairs = field(default_factory=list)
 
     def header(self, name: str) -> str | None:
         return dict(self.headers).get(name)
@@ -73,17 +77,20 @@ async def read_answer(reader: asyncio.StreamReader, method: str) -> Answer | Non
         found = re.fullmatch(r"HTTP/1\.1 (\d{3}) .*", first)
         assert found is not None, first
         headers = [_header(line) for line in lines]
+        trailers: Pairs = []
         names = {name.lower(): value for name, value in headers}
         if method == "HEAD":
             body = b""
         elif "content-length" in names:
             body = await reader.readexactly(int(names["content-length"]))
         elif names.get("transfer-encoding") == "chunked":
-            body = await _chunks(reader)
+            body, trailers = await _chunks(reader)
         else:
             body = await reader.read()
         kept = [pair for pair in headers if pair[0] not in _INFORMAL]
-        return Answer(int(found[1]), kept, body)
+        if names.get("content-type") == EVENT_STREAM:
+            body = read_event_stream(body)
+        return Answer(int(found[1]), kept, body, trailers)
     return None
 
 
@@ -92,14 +99,23 @@ def _header(line: str) -> tuple[str, str]:
     return name, value
 
 
-async def _chunks(reader: asyncio.StreamReader) -> bytes:
-    body = b""
+async def _chunks(reader: asyncio.StreamReader) -> tuple[bytes, Pairs]:
+    body, trailers = b"", list[tuple[str, str]]()
     while size := int(await reader.readline(), 16):
         body += await reader.readexactly(size)
         await reader.readexactly(2)
-    while await reader.readline() != b"\r\n":
-        pass
-    return body
+    while (line := await reader.readline()) != b"\r\n":
+        trailers.append(_header(line.decode("latin-1").rstrip("\r\n")))
+    return body, trailers
+
+
+def read_event_stream(body: bytes) -> bytes:
+    """The payload of all chunks, and on a line of its own what the last event says."""
+    stream = EventStreamBuffer()
+    stream.add_data(body)
+    events = [(event.headers[":event-type"], event.payload) for event in stream]
+    payload = b"".join(data for kind, data in events if kind == "PayloadChunk")
+    return payload + b"".join(b"\n%b %b" % (k.encode(), d) for k, d in events[-1:])
 
 
 # --- Comparing ----------------------------------------------------------------------------------
@@ -119,6 +135,8 @@ def differences(expected: Expected, found: Answer | str | None, bindings: Bindin
     wrong += _header_differences(expected.headers, found, bindings)
     if not _is_same_body(expected.body, found.body, bindings):
         wrong.append(f"body {found.body[:300]!r}, expected {expected.body[:300]!r}")
+    if expected.trailers != found.trailers:
+        wrong.append(f"trailers {found.trailers}, expected {expected.trailers}")
     return wrong
 
 

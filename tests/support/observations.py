@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from tests.support.exchanges import Answer
 from tests.support.placeholders import Bindings
-from tests.support.recorded import Step
+from tests.support.recorded import ANYTHING, Step
 
 if TYPE_CHECKING:
     from tests.support.puppets import Puppet
@@ -30,8 +30,10 @@ async def observe(replay: Replay, step: Step) -> str:
     """Look, and say it as the recorder did."""
     if step.action == "arguments":
         return str(_process(replay, RUNTIME).arguments)
-    if step.action == "lines":
+    if step.action == "lines" and step.detail != ANYTHING:
         return await _lines(replay, step)
+    if step.action == "lines":
+        return ""
     for pattern, look in _LOOKS:
         if re.fullmatch(pattern, step.detail):
             return await look(replay, step)
@@ -129,6 +131,10 @@ async def _runtime_count(replay: Replay, _step: Step) -> str:
     return f"runtime_processes={sum(p.name == RUNTIME for p in replay.stage.puppets)}"
 
 
+async def _processes(replay: Replay, _step: Step) -> str:
+    return f"processes={[puppet.name for puppet in replay.stage.puppets]}"
+
+
 async def _signals(replay: Replay, step: Step) -> str:
     puppet = await _gone(replay, RUNTIME)
     closed = f" socket_closed={puppet.is_gone}" if "socket_closed" in step.detail else ""
@@ -192,6 +198,7 @@ _LOOKS: list[tuple[str, Callable[[Replay, Step], Awaitable[str]]]] = [
     (r"next_done before extension next=.*", _is_done("runtime", "/next")),
     (r"extension next done=.*", _is_done("ext:.*", "/next")),
     (r"runtime_processes=.*", _runtime_count),
+    (r"processes=.*", _processes),
     (r"signals=\[\] killed_after_ms=.*", _killed),
     (r"signals=.*", _signals),
     (r"SIGTERM->death ms .*", _grace),

@@ -11,12 +11,17 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from tests.support.stagings import stage
+
 Pairs = list[tuple[str, str]]
 
 END = float("inf")
 SIGNAL_MS = 100
 """How soon after a signal a call must have ended that ended because of it."""
 INVOKE_PATH = "/2015-03-31/functions/function/invocations"
+DIRECT_INVOKE_PATH = "/invoke/<reservation>"
+"""How Lambda itself asks an environment for an invocation, as far as it could be read."""
+ANYTHING = "<any>"
 
 
 @dataclass(frozen=True)
@@ -43,6 +48,7 @@ class Expected:
     headers: Pairs = field(default_factory=list)
     body: str | bytes = ""
     error: str | None = None
+    trailers: Pairs = field(default_factory=list)
 
     @property
     def is_pending(self) -> bool:
@@ -82,6 +88,8 @@ class Scenario:
     steps: list[Step]
     init_limit: float | None = None
     """Seconds after which the init phase, or the restore, ends, if not 10."""
+    layer_files: list[str] = field(default_factory=list)
+    """Files in the root of the layer that the extensions lie in."""
 
     @property
     def is_eager(self) -> bool:
@@ -90,28 +98,38 @@ class Scenario:
 
 
 def load_scenarios(directory: Path) -> Iterator[Scenario]:
-    """Every scenario of every group; named `group/scenario`."""
+    """Every scenario of every group; named `group/scenario`.
+
+    What was only read has nothing around it: a staging adds that.
+    """
     for path in sorted(directory.glob("*.json")):
         for scenario in json.loads(path.read_text())["scenarios"]:
-            yield Scenario(
-                f"{path.stem}/{scenario['name']}",
-                scenario["mode"],
-                scenario["source"],
-                scenario["env"],
-                scenario.get("external_extensions", []),
-                scenario.get("non_executable_files_in_extensions_dir", []),
-                scenario.get("bootstrap_args", []),
-                scenario.get("rie_args", []),
-                [
-                    *add_context(
-                        list(_with_prints(scenario)),
-                        re.findall(r"START RequestId: (\S+)", "\n".join(_lines(scenario))),
-                    ),
-                    *_process_steps(scenario.get("facts", {})),
-                    *_telemetry_steps(_telemetry(scenario)),
-                    Step("rie", END, action="lines", detail="\n".join(_lines(scenario))),
-                ],
-            )
+            is_recorded = scenario["source"] == "recorded"
+            yield _scenario(path.stem, scenario if is_recorded else stage(scenario))
+
+
+def _scenario(group: str, scenario: dict[str, Any]) -> Scenario:
+    lines = scenario.get("rie_platform_stdout")
+    started = re.findall(r"START RequestId: (\S+)", "\n".join(lines or ()))
+    return Scenario(
+        f"{group}/{scenario['name']}",
+        scenario["mode"],
+        scenario["source"],
+        scenario["env"],
+        scenario.get("external_extensions", []),
+        scenario.get("non_executable_files_in_extensions_dir", []),
+        scenario.get("bootstrap_args", []),
+        scenario.get("rie_args", []),
+        [
+            *add_context(list(_with_prints(scenario)), scenario.get("started", started)),
+            *_process_steps(scenario.get("facts", {})),
+            *_telemetry_steps(_telemetry(scenario)),
+            Step(
+                "rie", END, action="lines", detail=ANYTHING if lines is None else "\n".join(lines)
+            ),
+        ],
+        layer_files=scenario.get("layer_files", []),
+    )
 
 
 def _steps(steps: list[dict[str, Any]]) -> Iterator[Step]:
@@ -126,6 +144,8 @@ def _steps(steps: list[dict[str, Any]]) -> Iterator[Step]:
 def _step(step: dict[str, Any], at: float) -> Step:
     if "action" in step:
         detail = step.get("what", step.get("code", step.get("signal")))
+        if "event" in step:
+            detail = json.dumps(step["event"]).replace('"<int>"', "<ms>")
         return Step(step["actor"], at, action=step["action"], detail=detail)
     request, response = step["request"], step["response"]
     return Step(
@@ -148,6 +168,7 @@ def _step(step: dict[str, Any], at: float) -> Step:
             _pairs(response.get("headers", [])),
             _text(response.get("body")),
             response.get("error"),
+            _pairs(response.get("trailers", [])),
         ),
         elapsed=_long(response.get("elapsed_ms_approx")),
     )
@@ -156,12 +177,6 @@ def _step(step: dict[str, Any], at: float) -> Step:
 def _long(elapsed: float | None) -> float | None:
     """Shorter waits were the recorder's own."""
     return elapsed if elapsed is not None and elapsed > 1000 else None
-
-
-def _lines(scenario: dict[str, Any]) -> list[str]:
-    """The platform's lines in the log."""
-    lines: list[str] = scenario.get("rie_platform_stdout", [])
-    return lines
 
 
 def _telemetry(scenario: dict[str, Any]) -> list[dict[str, Any]]:
@@ -263,7 +278,7 @@ def add_context(steps: list[Step], started: list[str]) -> list[Step]:
 
 
 def is_invoke(step: Step) -> bool:
-    return step.request is not None and step.request.path == INVOKE_PATH
+    return step.request is not None and step.request.path in (INVOKE_PATH, DIRECT_INVOKE_PATH)
 
 
 def _facts(invoke: Step, number: int, request_id: str, *, was_delivered: bool) -> dict[str, str]:

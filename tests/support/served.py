@@ -131,6 +131,8 @@ def _arguments(scenario: Scenario, stage: Stage, directory: Path, credentials: b
         place = stage.write_program(name, "extensions")
         place.chmod(0o644)
         options += ["--extension", str(place)]
+    for name in scenario.layer_files:
+        (directory / name).touch()
     for name, value in env.items():
         if name not in (*OPTIONS, *CREDENTIALS, *RESERVED):
             options += ["--env", f"{name}={value}"]

@@ -21,10 +21,12 @@ WAIT_SECONDS = 2.0
 
 
 class Sink:
-    """Listens on one port, answers 200 to everything."""
+    """Listens on one port, answers 200 to everything, unless it is told to wait."""
 
     def __init__(self) -> None:
         self.port = 0
+        self.answers = asyncio.Event()
+        self.answers.set()
         self.paths: set[str] = set()
         self._events: list[Any] = []
         self._came = asyncio.Condition()
@@ -61,10 +63,22 @@ class Sink:
             wrong.append(f"{len(seen)} events came, expected {len(lines)}: {seen}")
         return wrong
 
+    async def first(self, kind: str) -> str:
+        """The first event of this type, when it has come; empty when it does not."""
+
+        def found() -> list[Any]:
+            return [event for event in self._events if event["type"] == kind]
+
+        with contextlib.suppress(TimeoutError):
+            async with self._came, asyncio.timeout(WAIT_SECONDS):
+                await self._came.wait_for(found)
+        return json.dumps(found()[0]) if found() else ""
+
     async def accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             while True:
                 await self._take(reader)
+                await self.answers.wait()
                 writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
         except (asyncio.IncompleteReadError, ConnectionError):
             writer.close()

@@ -18,7 +18,11 @@ def describe(event: Any, context: Any) -> Any:  # noqa: ARG001  the handler's si
         "function_version": context.function_version,
         "memory": context.memory_limit_in_mb,
         "arn": context.invoked_function_arn,
-        "identity": context.identity.cognito_identity_id,
+        "identity": [
+            context.identity.cognito_identity_id,
+            context.identity.cognito_identity_pool_id,
+        ],
+        "tenant": context.tenant_id,
         "custom": context.client_context and context.client_context.custom,
         "has_time_left": 0 < context.get_remaining_time_in_millis() <= 300_000,
     }

@@ -1,0 +1,157 @@
+"""What makes functions run by themselves: event source mappings, and the AWS that they poll."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from rapid_mock.console import Console
+from rapid_mock.errors import ServiceError, SetupError
+from rapid_mock.host.clock import Clock
+from rapid_mock.host.functions import Functions
+from rapid_mock.host.watchdog import Watchdog
+from rapid_mock.http.gateway import Gateway, Interception
+from rapid_mock.http.router import Router
+from rapid_mock.http.upstream import Upstream
+from rapid_mock.service.event_source import Answered, Outcome, Refused, SourceKind
+from rapid_mock.service.mappings import EventSourceMapping, EventSourceMappings
+from rapid_mock.service.requests import InvokeAnswer, InvokeRequest, OnAnswer
+from rapid_mock.tracing import new_trace_header
+from rapid_mock.triggers.aws import Aws, AwsPlace
+from rapid_mock.triggers.checkpoints import Checkpoints, CheckpointStore
+from rapid_mock.triggers.destinations import tell
+from rapid_mock.triggers.mappings import MappingOperations
+from rapid_mock.triggers.poller import Source, Surroundings
+from rapid_mock.triggers.queue_source import AWS_WAIT, LOCAL_WAIT, QueueSource
+from rapid_mock.triggers.streams import StreamSource
+
+STOP_SECONDS = 4.0
+
+
+class Triggers:
+    """The mappings of one local Lambda; without a `place` there is nothing to poll.
+
+    `interceptions` have a say in requests for other services that come through the gateway.
+    """
+
+    def __init__(
+        self,
+        place: AwsPlace | None,
+        functions: Functions,
+        invoke: Callable[[InvokeRequest, OnAnswer], None],
+        send: Callable[[str, Any], Awaitable[None]],
+        clock: Clock,
+        console: Console,
+    ) -> None:
+        self._functions = functions
+        self._invoke = invoke
+        self._send = send
+        self._clock = clock
+        self._console = console
+        self._gateway: Gateway | None = None
+        self._store = CheckpointStore(console.explain, None if place is None else place.state)
+        self.aws = None if place is None else Aws(place)
+        self.interceptions: list[Interception] = []
+        self.mappings = MappingOperations(
+            EventSourceMappings(functions.registry),
+            {} if self.aws is None else _sources(self.aws),
+            self._surround,
+            self._store,
+            lambda: clock.now().wall,
+        )
+
+    async def start(self, watchdog: Watchdog) -> None:
+        """Open what was kept, and start an AWS if there is to be one; raises SetupError."""
+        self._store.open()
+        if self.aws is not None:
+            await self.aws.start(watchdog)
+
+    def router(self) -> Router:
+        """An empty one for the Lambda API, which passes on what is for other services."""
+        if self.aws is None or self.aws.url is None:
+            return Router()
+        self._gateway = Gateway(Upstream(self.aws.url), self.interceptions)
+        return self._gateway
+
+    @property
+    def is_gateway(self) -> bool:
+        """Whether all of AWS is served at our own URL."""
+        return self._gateway is not None
+
+    async def stop(self) -> None:
+        """Stop every poller: batches at the functions are finished, unless that takes too long."""
+        try:
+            async with asyncio.timeout(STOP_SECONDS):
+                await self.mappings.stop()
+        except TimeoutError:
+            self._console.explain(
+                "batches were still at their functions: their messages become visible again"
+            )
+
+    async def close(self, watchdog: Watchdog) -> None:
+        """After the pollers have stopped: end the gateway and the embedded AWS."""
+        self._store.close()
+        if self._gateway is not None:
+            await self._gateway.close()
+        if self.aws is not None:
+            await self.aws.close(watchdog)
+
+    async def tell(self, arn: str, record: Any) -> None:
+        """Tell another service of a record; raises CallFailed, or SetupError without one."""
+        if self.aws is None:
+            raise SetupError("there is no such service here")
+        await tell(self.aws.calls(arn.split(":")[3]), arn, record)
+
+    def _surround(self, mapping: EventSourceMapping, checkpoints: Checkpoints) -> Surroundings:
+        registry = self._functions.registry
+        version = registry.version(mapping.function.name, mapping.function.qualifier)
+        if self.aws is None:
+            raise RuntimeError("there is no AWS to poll")
+        return Surroundings(
+            calls=self.aws.calls(mapping.source_arn.split(":")[3]),
+            clock=self._clock,
+            invoke=lambda payload: self._outcome(mapping, payload),
+            processed=lambda result: self.mappings.processed(mapping.mapping_id, result),
+            send=self._tell,
+            explain=self._console.explain,
+            checkpoints=checkpoints,
+            function_timeout=float(version.settings["Timeout"]),
+            role_arn=version.settings["Role"],
+        )
+
+    async def _tell(self, destination: str, record: Any) -> None:
+        self._send(destination, record)
+
+    async def _outcome(self, mapping: EventSourceMapping, payload: bytes) -> Outcome:
+        """Invoke a mapping's function, and say what came of it."""
+        answered: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
+
+        def take(answer: InvokeAnswer | ServiceError) -> None:
+            if not answered.done():
+                answered.set_result(_outcome(answer))
+
+        request = InvokeRequest(
+            str(uuid.uuid4()), mapping.function_arn, payload, trace_id=new_trace_header()
+        )
+        self._invoke(request, take)
+        return await answered
+
+
+def _sources(aws: Aws) -> dict[SourceKind, Source]:
+    """A further kind of source is added here."""
+    wait = AWS_WAIT if aws.url is None and not aws.is_embedded else LOCAL_WAIT
+    return {
+        SourceKind.SQS: QueueSource(wait=wait, keeps_order=not aws.is_embedded),
+        SourceKind.KINESIS: StreamSource(),
+        SourceKind.DYNAMODB: StreamSource(),
+    }
+
+
+def _outcome(answer: InvokeAnswer | ServiceError) -> Outcome:
+    if isinstance(answer, ServiceError):
+        return Refused()
+    return Answered(
+        answer.payload, answer.function_error, answer.request_id, answer.executed_version
+    )
