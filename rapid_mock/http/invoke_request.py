@@ -37,8 +37,6 @@ _FORM = "application/x-www-form-urlencoded"
 _TENANT = Group({"TenantId": Text(1, 256, r"[a-zA-Z0-9\._:\/=+\-@ ]+")})
 _LOG_TAIL = "Tail"
 _LOG_TYPES = (_LOG_TAIL, "None")
-_FORM = "application/x-www-form-urlencoded"
-"""What curl and urllib call any body of which nothing was said."""
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._~!$&'()*+,;=:@-]{1,128}")
 """What can be a path segment as it stands, for there the runtime puts it."""
 
@@ -81,12 +79,6 @@ def request_id_of(request: Request) -> str:
 def _qualifier(query: str) -> str | None:
     values = parse_qs(query).get("Qualifier")
     return values[0] if values else None
-
-
-def _content_type(headers: dict[str, str]) -> str:
-    """What the runtime is told; a payload is JSON, whatever a client calls it by default (RIE)."""
-    given = _text(headers, "content-type")
-    return given if given and given != _FORM else contract.CONTENT_TYPE_JSON
 
 
 def _text(headers: dict[str, str], name: str) -> str | None:

@@ -115,13 +115,6 @@ def test_an_invocation_carries_everything_the_invoker_said(serve: Serve) -> None
     ]
 
 
-def test_curl_says_nothing_of_the_content_type(serve: Serve) -> None:
-    """What `curl -d` sends of itself is JSON to the runtime, as in RIE."""
-    with serve() as (server, service):
-        ask(server, invoke(b'{"n": 1}', b"Content-Type: application/x-www-form-urlencoded"))
-    assert service.requests[0].content_type == "application/json"
-
-
 def test_an_invocation_needs_no_header_and_no_body(serve: Serve) -> None:
     """An absent payload is `{}`; ids are fresh: a UUID and an unsampled trace."""
     with serve() as (server, service):
