@@ -30,7 +30,7 @@ MakeWorker = Callable[..., Worker]
 @pytest.fixture(scope="module")
 def serving() -> Iterator[Serving]:
     with Serving("--aws", "embedded") as made:
-        yield made
+        yield made.keep_reading()
 
 
 @pytest.fixture
@@ -342,12 +342,14 @@ def test_killed_in_the_middle(tmp_path: Path) -> None:
     total = max(100, MESSAGES // 10)
     with EmbeddedAws() as engine:
         with Serving("--aws", engine.url) as first, clients_of(first.url) as aws:
-            worker = polling(aws, tmp_path / "log")
-            worker.send([{"n": n, "sleep": 0.02} for n in range(total)])
+            first.keep_reading()
+            worker = polling(aws, tmp_path / "log", ScalingConfig={"MaximumConcurrency": 2})
+            worker.send([{"n": n, "sleep": 0.1} for n in range(total)])
             eventually(lambda: len(worker.numbers) > total // 4, "some messages")
             first.stop(signal.SIGKILL)
         assert len(worker.numbers) < total
         with Serving("--aws", engine.url) as second, clients_of(second.url) as aws:
+            second.keep_reading()
             worker = polling(aws, tmp_path / "log")
             eventually(lambda: worker.left() == 0, "an empty queue")
     assert set(worker.numbers) == set(range(total))
