@@ -203,8 +203,7 @@ def is_runtime_gone(state: State) -> bool:
 
 
 def has_subscribers(state: State) -> bool:
-    """Whether an extension that lives, or may live, takes telemetry."""
-    return any(e.subscription and e.process is not None for e in state.extensions.values())
+    return any(extension.subscription for extension in state.extensions.values())
 
 
 # --- The rules ------------------------------------------------------------------------------
