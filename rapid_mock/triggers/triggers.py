@@ -169,15 +169,12 @@ class Triggers:
             clock=self._clock,
             invoke=lambda payload: self._outcome(mapping, payload),
             processed=lambda result: self.mappings.processed(mapping.mapping_id, result),
-            send=self._tell,
+            send=self._send,
             explain=self._console.explain,
             checkpoints=checkpoints,
             function_timeout=float(version.settings["Timeout"]),
             role_arn=version.settings["Role"],
         )
-
-    async def _tell(self, destination: str, record: Any) -> None:
-        self._send(destination, record)
 
     async def _outcome(self, mapping: EventSourceMapping, payload: bytes) -> Outcome:
         """Invoke a mapping's function, and say what came of it."""
