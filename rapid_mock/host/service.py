@@ -183,6 +183,17 @@ class LambdaService:
                 raise InvalidParameterValue(latest.condition.reason)
         return answer
 
+    @property
+    def aws_url(self) -> str | None:
+        """Our own URL, when all of AWS is served there; once the service is bound."""
+        return self._own_url if self._triggers.is_gateway else None
+
+    async def call_aws(
+        self, service: str, operation: str, arguments: Mapping[str, Any]
+    ) -> dict[str, Any]:
+        """One call of another service, by its names in boto3; raises CallFailed or SetupError."""
+        return await self._triggers.call(service, operation, arguments)
+
     def __contains__(self, name: str) -> bool:
         """Whether there is a function of this name."""
         return name in self._functions.registry.functions
