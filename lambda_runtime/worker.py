@@ -50,7 +50,7 @@ def work(place: Place, client: RuntimeClient, handler: Handler | str, form: str)
         from lambda_runtime.threads import serve
     else:
         serve = serve_one_at_a_time
-    found = prepared(found)
+    found = initialised(lambda: prepared(found), lambda report: _report(place, client, report))
     place.is_ready(takes_all=form in ("thread", "async"))
     serve(place, client, found, current.codec or JsonCodec())
 

@@ -97,7 +97,7 @@ class LambdaService:
         )
         self._event_configs = EventInvokeConfigs()
         self._policies = Policies()
-        self._destinations = Destinations(self.invoke, console)
+        self._destinations = Destinations(self.invoke, self._tell, console)
         self._events = EventDelivery(
             self.invoke,
             self._handling,
@@ -106,7 +106,7 @@ class LambdaService:
             console,
         )
         self._triggers = Triggers(
-            aws, self._functions, self.invoke, self._destinations.send, self._clock, console
+            aws, self._functions, self.invoke, self._destinations.deliver, self._clock, console
         )
         self._own_url = ""
         self._urls = FunctionUrls(self._functions, self, self._wall)
@@ -283,6 +283,9 @@ class LambdaService:
             (settings.get("DeadLetterConfig") or {}).get("TargetArn"),
             self._functions.deployed(name).share.reserved == 0,
         )
+
+    async def _tell(self, arn: str, record: Any) -> None:
+        await self._triggers.tell(arn, record)
 
     def _wall(self) -> float:
         return self._clock.now().wall

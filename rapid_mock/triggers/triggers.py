@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from rapid_mock.console import Console
-from rapid_mock.errors import ServiceError
+from rapid_mock.errors import ServiceError, SetupError
 from rapid_mock.host.clock import Clock
 from rapid_mock.host.functions import Functions
 from rapid_mock.host.watchdog import Watchdog
@@ -21,6 +21,7 @@ from rapid_mock.service.requests import InvokeAnswer, InvokeRequest, OnAnswer
 from rapid_mock.tracing import new_trace_header
 from rapid_mock.triggers.aws import Aws, AwsPlace
 from rapid_mock.triggers.checkpoints import Checkpoints, CheckpointStore
+from rapid_mock.triggers.destinations import tell
 from rapid_mock.triggers.mappings import MappingOperations
 from rapid_mock.triggers.poller import Source, Surroundings
 from rapid_mock.triggers.queue_source import AWS_WAIT, LOCAL_WAIT, QueueSource
@@ -40,7 +41,7 @@ class Triggers:
         place: AwsPlace | None,
         functions: Functions,
         invoke: Callable[[InvokeRequest, OnAnswer], None],
-        send: Callable[[str, Any], None],
+        send: Callable[[str, Any], Awaitable[None]],
         clock: Clock,
         console: Console,
     ) -> None:
@@ -97,6 +98,12 @@ class Triggers:
         if self.aws is not None:
             await self.aws.close(watchdog)
 
+    async def tell(self, arn: str, record: Any) -> None:
+        """Tell another service of a record; raises CallFailed, or SetupError without one."""
+        if self.aws is None:
+            raise SetupError("there is no such service here")
+        await tell(self.aws.calls(arn.split(":")[3]), arn, record)
+
     def _surround(self, mapping: EventSourceMapping, checkpoints: Checkpoints) -> Surroundings:
         registry = self._functions.registry
         version = registry.version(mapping.function.name, mapping.function.qualifier)
@@ -107,15 +114,12 @@ class Triggers:
             clock=self._clock,
             invoke=lambda payload: self._outcome(mapping, payload),
             processed=lambda result: self.mappings.processed(mapping.mapping_id, result),
-            send=self._tell,
+            send=self._send,
             explain=self._console.explain,
             checkpoints=checkpoints,
             function_timeout=float(version.settings["Timeout"]),
             role_arn=version.settings["Role"],
         )
-
-    async def _tell(self, destination: str, record: Any) -> None:
-        self._send(destination, record)
 
     async def _outcome(self, mapping: EventSourceMapping, payload: bytes) -> Outcome:
         """Invoke a mapping's function, and say what came of it."""
