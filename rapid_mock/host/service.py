@@ -23,12 +23,14 @@ from rapid_mock.host.event_invoke import EventInvokeOperations
 from rapid_mock.host.fleet import Fleet, Pending
 from rapid_mock.host.function_urls import FunctionUrls
 from rapid_mock.host.functions import Functions
+from rapid_mock.host.kept import KeptSettings
 from rapid_mock.host.layers import LayerOperations
 from rapid_mock.host.mounts import name_opt
 from rapid_mock.host.operations import (
     concurrency_operations,
     event_invoke_operations,
     function_operations,
+    kept_operations,
     layer_operations,
     mapping_operations,
     policy_operations,
@@ -120,6 +122,7 @@ class LambdaService:
             *function_operations(FunctionOperations(self._functions, self._downloads)),
             *concurrency_operations(ConcurrencyOperations(self._functions)),
             *layer_operations(LayerOperations(self._functions, self._downloads)),
+            *kept_operations(KeptSettings(self._functions)),
             *url_operations(self._urls),
             *mapping_operations(self._triggers.mappings),
             *policy_operations(PolicyOperations(self._functions, self._policies)),

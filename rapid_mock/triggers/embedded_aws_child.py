@@ -33,6 +33,7 @@ RECHECK_SECONDS = 0.5
 _TARGET = "AmazonSQS."
 _WAKING = frozenset({"SendMessage", "SendMessageBatch", "ChangeMessageVisibility"})
 _WAIT = "WaitTimeSeconds"
+_CHANGES = {"embedded_shards.py": "close_shards", "embedded_changes.py": "tell_changes_once"}
 
 
 class _QueueCall(NamedTuple):
@@ -154,7 +155,8 @@ def _has_messages(body: bytes) -> bool:
 def main() -> None:
     """Serve until killed."""
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
-    run_path(str(Path(__file__).with_name("embedded_shards.py")))["close_shards"]()
+    for name, change in _CHANGES.items():
+        run_path(str(Path(__file__).with_name(name)))[change]()
     application = werkzeug_app.DomainDispatcherApplication(werkzeug_app.create_backend_app)
     handler = getattr(werkzeug_app, "MotoRequestHandler", WSGIRequestHandler)
     made = make_server(

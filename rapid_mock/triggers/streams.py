@@ -12,7 +12,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from rapid_mock.errors import InvalidParameterValue, RapidMockError
+from rapid_mock.errors import CallFailed, InvalidParameterValue, RapidMockError
 from rapid_mock.service.event_source import SourceKind
 from rapid_mock.service.filter_criteria import FilterCriteria
 from rapid_mock.service.mapping_settings import AT_TIMESTAMP, LATEST, TRIM_HORIZON, stream_settings
@@ -37,11 +37,19 @@ class StreamSource:
     """The event source of both services; see `poller.Source`."""
 
     async def check(self, mapping: EventSourceMapping, surroundings: Surroundings) -> None:
-        """Raises InvalidParameterValue when there is no such stream."""
+        """Raises InvalidParameterValue when there is no such stream, or for its consumers."""
+        arn = mapping.source_arn
+        if mapping.kind is SourceKind.KINESIS and "/consumer/" in arn:
+            raise InvalidParameterValue(
+                "Enhanced fan-out is not supported by the local Lambda: name the stream, not its "
+                "consumer."
+            )
         try:
             await stream_api(mapping, surroundings).incarnation()
         except StreamGone as error:
-            raise InvalidParameterValue(f"Stream not found: {mapping.source_arn}") from error
+            raise InvalidParameterValue(f"Stream not found: {arn}") from error
+        except CallFailed as error:
+            raise InvalidParameterValue(f"{arn} cannot be described: {spoken(error)}") from error
 
     def open(self, mapping: EventSourceMapping, surroundings: Surroundings) -> StreamPoller:
         """A poller of its shards, which it looks for when it is started."""

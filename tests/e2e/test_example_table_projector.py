@@ -11,8 +11,9 @@ from typing import Any
 
 import pytest
 
+from rapid_mock import LocalLambda
 from tests.support.aws import Clients, clients_of, eventually
-from tests.support.command_line import ROOT, Serving
+from tests.support.command_line import ROOT
 from tests.support.lambda_api import ROLE, wait_active
 from tests.support.mapped_functions import map_source
 
@@ -27,7 +28,7 @@ KEY = {
 
 @pytest.fixture
 def aws() -> Iterator[Clients]:
-    with Serving("--aws", "embedded") as serving, clients_of(serving.url) as clients:
+    with LocalLambda(aws="embedded") as local, clients_of(local.endpoint_url) as clients:
         yield clients
 
 

@@ -9,9 +9,9 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
-from botocore.exceptions import ClientError
+from botocore.exceptions import BotoCoreError, ClientError
 
-from rapid_mock.errors import CallFailed
+from rapid_mock.errors import CallFailed, InvalidParameterValue
 from rapid_mock.host.clock import SystemClock
 from rapid_mock.lifecycle.events import Now
 from rapid_mock.service.event_source import Answered, Outcome, SourceKind
@@ -62,6 +62,8 @@ class WorldCalls:
             )
         except ClientError as error:
             raise CallFailed(error.response["Error"]["Code"], str(error)) from error
+        except BotoCoreError as error:
+            raise CallFailed(type(error).__name__, str(error)) from error
         return answer
 
     async def wait(self, service: str, operation: str, /, **arguments: Any) -> dict[str, Any]:
@@ -166,7 +168,11 @@ async def polling(
         world.calls.refuse(operation, code)
     surroundings = surroundings_of(world, later)
     source = StreamSource()
-    await source.check(mapping, surroundings)
+    try:
+        await source.check(mapping, surroundings)
+    except InvalidParameterValue:
+        world.calls.close()
+        raise
     poller = source.open(mapping, surroundings)
     await poller.start()
     try:

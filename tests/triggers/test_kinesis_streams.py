@@ -345,6 +345,20 @@ def test_unknown_stream(aws: EmbeddedAws, store: CheckpointStore) -> None:
     assert str(refused.value) == f"Stream not found: {arn}"
 
 
+def test_consumer(aws: EmbeddedAws, store: CheckpointStore, stream: Stream) -> None:
+    """Enhanced fan-out is refused by its name."""
+
+    async def scenario() -> None:
+        async with polling(aws, store, f"{stream.arn}/consumer/fast:1700000000"):
+            pass
+
+    with pytest.raises(InvalidParameterValue) as refused:
+        asyncio.run(scenario())
+    assert str(refused.value) == (
+        "Enhanced fan-out is not supported by the local Lambda: name the stream, not its consumer."
+    )
+
+
 # --- Bad weather ------------------------------------------------------------------------------
 
 
