@@ -100,6 +100,7 @@ class Intake:
             delivery: began + min(wait, most)
             for delivery in self._deliveries
             if (wait := delivery.policy.hold(self._invocations, rest)) > 0
+            and not delivery.is_stuck()
         }
         longest = max(ends.values(), default=0.0) - began
         if longest <= 0 or not self._is_done_within(longest, event.request_id, [*ends]):

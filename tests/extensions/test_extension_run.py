@@ -183,6 +183,7 @@ def test_failing_handler_costs_the_function_nothing(
     assert error.count('lambda_extensions: extension "hello" failed at SHUTDOWN\n') == 1
     assert "ValueError: bad a" in error
     assert "in broken\n" in error
+    assert "/lambda_extensions/" not in error  # the author's frames alone
 
 
 @pytest.mark.parametrize("at", ["invoke", "shutdown"])
