@@ -33,6 +33,10 @@ class AsyncRuntimeClient:
         self._connection = AsyncConnection(address)
         self._heads = Heads(Connection(address), user_agent)
 
+    def close(self) -> None:
+        """Close the connection."""
+        self._connection.close()
+
     async def next(self) -> Invocation:
         """Wait for the next event, without limit."""
         return event_of(await self._connection.exchange(self._heads.next), self.never_again)

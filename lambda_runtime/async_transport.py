@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 
 from lambda_runtime.errors import ConnectionLost, InvalidReply
 from lambda_runtime.replies import ReplyParser, quick_reply
@@ -109,16 +110,33 @@ class AsyncConnection(asyncio.BufferedProtocol):
             waiting.set_result(reply)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._transport = None
+        transport, self._transport = self._transport, None
         self._may_write.set()
         if self._reply is None or self._reply.done():
             return
+        if exc is not None and transport is not None:
+            self._read_what_is_left(transport.get_extra_info("socket").fileno())
+            if self._reply.done():
+                return
         reply = self._parser.ended() if exc is None else None
         if reply is not None:
             self._reply.set_result(reply)
             return
         why = f"no reply from {self.address}: {exc or 'it closed the connection'}"
         self._reply.set_exception(ConnectionLost(why, received=self._parser.fill))
+
+    def _read_what_is_left(self, descriptor: int) -> None:
+        """An early refusal may wait behind a write that failed."""
+        try:
+            while not (self._reply is None or self._reply.done()):
+                room = self._parser.room()
+                data = os.read(descriptor, len(room))
+                if not data:
+                    return
+                room[: len(data)] = data
+                self.buffer_updated(len(data))
+        except OSError:
+            return
 
     def pause_writing(self) -> None:
         self._may_write.clear()

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 SETTLED_SECONDS = 10.0
 """A worker that lived so long was well: another one takes its place at once."""
 FIRST_DELAY_SECONDS, LONGEST_DELAY_SECONDS = 0.1, 5.0
-MOST_DEATHS = 6
+MOST_DEATHS = 5
 """So many young deaths in a row in one place, and nobody else alive: that is the end."""
 GRACE_SECONDS = 1.0
 """What workers have to end after SIGTERM."""

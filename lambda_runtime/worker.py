@@ -7,7 +7,7 @@ from os import environ
 from time import sleep
 
 from lambda_runtime import contract, current
-from lambda_runtime.errors import ConnectionLost, InvalidReply, RuntimeApiError
+from lambda_runtime.errors import ConnectionLost, InvalidReply, RuntimeApiError, ShutdownRequested
 from lambda_runtime.handler import find_handler, is_async, prepared
 from lambda_runtime.loop import do_pending, initialised, instrumented, report_init_error
 from lambda_runtime.serialization import JsonCodec
@@ -44,7 +44,7 @@ def work(place: Place, client: RuntimeClient, handler: Handler | str, form: str)
         from lambda_runtime.threads import serve
     else:
         serve = serve_one_at_a_time
-    found = prepared(found)
+    found = initialised(lambda: prepared(found), lambda report: _report(place, client, report))
     place.is_ready(takes_all=form in ("thread", "async"))
     serve(place, client, found, current.codec or JsonCodec())
 
@@ -64,6 +64,11 @@ def serve_one_at_a_time(
         except LOST as lost:
             client.never_again = invocation.request_id
             go_on(lost, invocation)
+        except ShutdownRequested:
+            raise  # without an answer
+        except SystemExit:
+            place.free(slot)  # it has been reported
+            raise
         place.free(slot)
         if current.scopes is not None and current.scopes.pending():
             do_pending(current.scopes.pending())

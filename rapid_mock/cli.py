@@ -89,6 +89,11 @@ def build_parser() -> argparse.ArgumentParser:
         "(moto), or to the one at URL; event source mappings poll there",
     )
     start.add_argument(
+        "--state",
+        metavar="DIR",
+        help="keep the checkpoints of streams here, for the next start (default: in memory)",
+    )
+    start.add_argument(
         "--watch",
         action="store_true",
         help="when the code or an extension changes, the next invocation runs it",

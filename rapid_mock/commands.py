@@ -119,7 +119,7 @@ async def _serve(arguments: argparse.Namespace, options: FunctionOptions) -> int
         throttle_streams=arguments.throttle_streams,
         idle_seconds=arguments.idle_timeout,
         time_scale=arguments.time_scale,
-        aws=_aws(arguments.aws, options.credentials),
+        aws=_aws(arguments.aws, options.credentials, arguments.state),
     )
     stop = asyncio.Event()
     _stop_on_signals(stop)
@@ -220,11 +220,13 @@ def _options(
     )
 
 
-def _aws(where: str | None, credentials: Mapping[str, str] | None) -> AwsPlace | None:
+def _aws(
+    where: str | None, credentials: Mapping[str, str] | None, state: str | None
+) -> AwsPlace | None:
     """Real credentials alone say that event sources are AWS's own."""
     if where is None and credentials is None:
         return None
-    return AwsPlace(where, credentials)
+    return AwsPlace(where, credentials, None if state is None else Path(state))
 
 
 def _environment(pairs: list[str]) -> dict[str, str]:

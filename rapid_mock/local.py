@@ -140,8 +140,9 @@ class LocalLambda:
     stderr); `time_scale` makes the minutes between the attempts at an event so many times shorter;
     `trace` is told every step of every environment. `aws` makes this one endpoint serve all of AWS:
     `embedded` (needs moto, which ends with us) or the URL of another one; event source mappings
-    poll there, and `client("sqs")` and the functions' own clients reach it. Use it as a context
-    manager: leaving runs the real shutdown phase.
+    poll there, and `client("sqs")` and the functions' own clients reach it. `state` is a directory
+    that keeps the checkpoints of streams. Use it as a context manager: leaving runs the real
+    shutdown phase.
     """
 
     def __init__(
@@ -153,10 +154,12 @@ class LocalLambda:
         trace: Trace | None = None,
         time_scale: float = 1,
         aws: str | None = None,
+        state: str | Path | None = None,
     ) -> None:
         self._host, self._port = host, port
         self._time_scale = time_scale
-        self._aws = None if aws is None else AwsPlace(aws)
+        kept = None if state is None else Path(state)
+        self._aws = None if aws is None else AwsPlace(aws, state=kept)
         self._trace = trace
         self._console = Console(log_stream)
         self._loop = asyncio.new_event_loop()

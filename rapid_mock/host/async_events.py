@@ -11,7 +11,6 @@ from lambda_runtime import contract
 from rapid_mock.console import Console
 from rapid_mock.errors import ServiceError, TooManyRequests
 from rapid_mock.host.clock import Cancellable, Clock
-from rapid_mock.lifecycle.events import Now
 from rapid_mock.service.async_invoke import (
     RETRIES_EXHAUSTED,
     SUCCESS,
@@ -37,21 +36,6 @@ class Handling(NamedTuple):
     function_arn: str
     dead_letters: str | None
     has_no_room: bool
-
-
-class ScaledClock:
-    """A clock on which time passes `scale` times as fast."""
-
-    def __init__(self, clock: Clock, scale: float) -> None:
-        self._clock = clock
-        self._scale = scale
-
-    def now(self) -> Now:
-        monotonic, wall = self._clock.now()
-        return Now(monotonic * self._scale, wall)
-
-    def call_at(self, when_monotonic: float, callback: Callable[[], None]) -> Cancellable:
-        return self._clock.call_at(when_monotonic / self._scale, callback)
 
 
 class EventDelivery:

@@ -11,8 +11,8 @@ from lambda_runtime import contract
 from rapid_mock.console import Console
 from rapid_mock.errors import InvalidParameterValue, RequestTooLarge, ServiceError, SetupError
 from rapid_mock.functions import FunctionOptions
-from rapid_mock.host.async_events import EventDelivery, Handling, ScaledClock
-from rapid_mock.host.clock import Cancellable, Clock, SystemClock
+from rapid_mock.host.async_events import EventDelivery, Handling
+from rapid_mock.host.clock import Cancellable, Clock, ScaledClock, SystemClock
 from rapid_mock.host.concurrency import ConcurrencyOperations
 from rapid_mock.host.control import FunctionOperations
 from rapid_mock.host.deployment import provisioned
@@ -65,7 +65,8 @@ class LambdaService:
     interpreter, the command of foreign runtimes, extensions, credentials, freezing.
     `throttle_streams` gives streamed responses the bandwidth that Lambda gives them.
     `idle_seconds`: how long an environment may be unused; it ends within twice that time.
-    `time_scale`: how much faster than life the waits between attempts at an event pass.
+    `time_scale`: how much faster than life pass schedules, and the waits between the attempts at
+    an event.
     `trace` is told every step of every environment. `aws` is where event sources are polled, and
     where what is not for Lambda is passed on to. Raises SetupError for one that cannot be.
     """
@@ -97,16 +98,19 @@ class LambdaService:
         )
         self._event_configs = EventInvokeConfigs()
         self._policies = Policies()
-        self._destinations = Destinations(self.invoke, console)
+        self._destinations = Destinations(self.invoke, self._tell, console)
+        pace = self._clock if time_scale == 1 else ScaledClock(self._clock, time_scale)
         self._events = EventDelivery(
-            self.invoke,
-            self._handling,
-            self._destinations.send,
-            self._clock if time_scale == 1 else ScaledClock(self._clock, time_scale),
-            console,
+            self.invoke, self._handling, self._destinations.send, pace, console
         )
         self._triggers = Triggers(
-            aws, self._functions, self.invoke, self._destinations.send, self._clock, console
+            aws,
+            self._functions,
+            self.invoke,
+            self._destinations.deliver,
+            self._clock,
+            pace,
+            console,
         )
         self._own_url = ""
         self._urls = FunctionUrls(self._functions, self, self._wall)
@@ -283,6 +287,9 @@ class LambdaService:
             (settings.get("DeadLetterConfig") or {}).get("TargetArn"),
             self._functions.deployed(name).share.reserved == 0,
         )
+
+    async def _tell(self, arn: str, record: Any) -> None:
+        await self._triggers.tell(arn, record)
 
     def _wall(self) -> float:
         return self._clock.now().wall

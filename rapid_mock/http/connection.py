@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 MAX_DISCARDED_BYTES = 16 * 1024 * 1024
 MAX_DISCARD_SECONDS = 2.0
+MAX_HEAD_SECONDS = 60.0
+"""How long a head may take from its first packet to its last."""
 JOINED_BYTES = 64 * 1024
 
 
@@ -54,6 +56,7 @@ class Connection(asyncio.BufferedProtocol):
         self.is_writing_paused = False
         self._farewell = b""
         self._timer: asyncio.TimerHandle | None = None
+        self._head_timer: asyncio.TimerHandle | None = None
         self._transport: asyncio.Transport
 
     # --- asyncio ----------------------------------------------------------------------------
@@ -71,6 +74,8 @@ class Connection(asyncio.BufferedProtocol):
             return
         try:
             self._parser.feed(bytes(self._connections.buffer[:nbytes]))
+            if self._parser.unframed_bytes and self._receiving is None:
+                self._await_head()
         except Unserved as refusal:
             if self._takes_requests:
                 self._end_input(_farewell(refusal))
@@ -86,6 +91,7 @@ class Connection(asyncio.BufferedProtocol):
     def connection_lost(self, _exc: Exception | None) -> None:
         self._end_input()
         self._part()
+        self._end_head()
         self._connections.remove(self)
 
     def pause_writing(self) -> None:
@@ -103,9 +109,25 @@ class Connection(asyncio.BufferedProtocol):
 
     # --- Requests ---------------------------------------------------------------------------
 
+    def _await_head(self) -> None:
+        if self._head_timer is None:
+            loop = asyncio.get_running_loop()
+            self._head_timer = loop.call_later(MAX_HEAD_SECONDS, self._head_is_late)
+
+    def _end_head(self) -> None:
+        if self._head_timer is not None:
+            self._head_timer.cancel()
+            self._head_timer = None
+
+    def _head_is_late(self) -> None:
+        self._head_timer = None
+        if self._takes_requests:
+            self._end_input(_farewell(Unserved(408, "Request Timeout")))
+
     def head_received(self, request: Request, *, keeps_alive: bool) -> None:
         if not self._takes_requests:
             raise Unserved(400, "Bad Request")
+        self._end_head()
         incoming = Incoming(Exchange(request, self), self._site, keeps_alive=keeps_alive)
         self._receiving = incoming
         self._queue.append(incoming)

@@ -72,14 +72,17 @@ class Receiver(Protocol):
 
 
 class RequestParser:
-    """Feeds llhttp and hands on what it finds; trailers are limited as heads are."""
+    """Feeds llhttp and hands on what it finds; trailers are limited as heads are.
+
+    `unframed_bytes` have arrived since the last body or message: of a head, if none is being read.
+    """
 
     def __init__(self, receiver: Receiver) -> None:
         self._receiver = receiver
         self._llhttp = httptools.HttpRequestParser(self)
         self._target = b""
         self._pairs: Pairs = []
-        self._unframed_bytes = 0
+        self.unframed_bytes = 0
         self._held = bytearray()
         self._upgrading = b""
         self._is_between_messages = True
@@ -88,7 +91,7 @@ class RequestParser:
 
     def feed(self, data: bytes) -> None:
         """Raises Unserved, and whatever the receiver raises; feed nothing more after that."""
-        if not self._is_between_messages or self._unframed_bytes or not self._repeat(data):
+        if not self._is_between_messages or self.unframed_bytes or not self._repeat(data):
             self._feed_llhttp(data)
 
     def _repeat(self, data: bytes) -> bool:
@@ -124,8 +127,8 @@ class RequestParser:
             self._heads[lines] = _Head(request.header_pairs, headers, length)
 
     def _feed_llhttp(self, data: bytes) -> None:
-        is_long = self._unframed_bytes > LONG_LINE_BYTES
-        self._unframed_bytes += len(data)
+        is_long = self.unframed_bytes > LONG_LINE_BYTES
+        self.unframed_bytes += len(data)
         if is_long and b"\n" not in data:
             # llhttp's binding copies a header's value for each part of it it gets.
             self._held += data
@@ -137,7 +140,7 @@ class RequestParser:
         self._check_size()
 
     def _check_size(self) -> None:
-        if self._unframed_bytes > MAX_HEAD_BYTES or len(self._pairs) > MAX_HEAD_LINES:
+        if self.unframed_bytes > MAX_HEAD_BYTES or len(self._pairs) > MAX_HEAD_LINES:
             raise Unserved(431, "Request Header Fields Too Large")
 
     def _parse(self, data: bytes) -> None:
@@ -167,7 +170,7 @@ class RequestParser:
         self._pairs.append((_names[name], value.decode("latin-1").rstrip(" \t")))
 
     def on_headers_complete(self) -> None:
-        self._unframed_bytes = 0
+        self.unframed_bytes = 0
         self._check_size()
         pairs, self._pairs = self._pairs, []
         lines, self._new_head = self._new_head, b""
@@ -183,11 +186,11 @@ class RequestParser:
             self._receiver.head_received(request, keeps_alive=llhttp.should_keep_alive())
 
     def on_body(self, data: bytes) -> None:
-        self._unframed_bytes = 0
+        self.unframed_bytes = 0
         self._receiver.body_received(data)
 
     def on_message_complete(self) -> None:
-        self._unframed_bytes = 0
+        self.unframed_bytes = 0
         self._is_between_messages = True
         trailers, self._pairs = self._pairs, []
         if not self._upgrading:

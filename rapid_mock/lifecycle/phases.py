@@ -203,7 +203,8 @@ def is_runtime_gone(state: State) -> bool:
 
 
 def has_subscribers(state: State) -> bool:
-    return any(extension.subscription for extension in state.extensions.values())
+    """Whether an extension that lives, or may live, takes telemetry."""
+    return any(e.subscription and e.process is not None for e in state.extensions.values())
 
 
 # --- The rules ------------------------------------------------------------------------------

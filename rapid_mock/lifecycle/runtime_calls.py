@@ -12,6 +12,7 @@ from rapid_mock.lifecycle.effects import (
     Accepted,
     Answer,
     Drain,
+    Explain,
     InvocationDelivered,
     Outcome,
     Reply,
@@ -75,6 +76,7 @@ def runtime_response_begun(state: State, event: happened.RuntimeResponseBegun) -
             contract.ERROR_INVALID_RESPONSE_MODE,
             "Invalid function response mode",
         )
+        _explain(state, f'runtime responded in an unknown mode, "{event.mode}"')
         _answer(state, running, _refused_outcome(contract.ERROR_RUNTIME_INVALID_RESPONSE_MODE))
 
 
@@ -90,6 +92,7 @@ def runtime_response_ended(state: State, event: happened.RuntimeResponseEnded) -
         limit = event.limit
         text = f"Exceeded maximum allowed payload size ({limit} bytes)."
         refuse(state, event.exchange, 413, contract.ERROR_REQUEST_TOO_LARGE, text)
+        _explain(state, f"runtime responded with more than {limit} bytes")
         _answer(
             state,
             running,
@@ -101,6 +104,7 @@ def runtime_response_ended(state: State, event: happened.RuntimeResponseEnded) -
     else:
         text = "HTTP request detected as truncated"
         refuse(state, event.exchange, 400, contract.ERROR_TRUNCATED_REQUEST, text)
+        _explain(state, "runtime broke off its response")
         _answer(state, running, _refused_outcome(contract.ERROR_RUNTIME_TRUNCATED_RESPONSE))
 
 
@@ -171,6 +175,10 @@ def refuse_transition(state: State, exchange: int, running: Running | None, targ
     origin = wire_state(state.runtime, running.state if running else None)
     text = transition_text(state, origin, target, "runtime")
     refuse(state, exchange, 403, contract.ERROR_INVALID_STATE_TRANSITION, text)
+
+
+def _explain(state: State, sentence: str) -> None:
+    state.effects.append(Explain(sentence, state.runtime_process))
 
 
 def _answer(state: State, running: Running, outcome: Outcome) -> None:

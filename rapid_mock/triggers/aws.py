@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from lambda_runtime import contract
@@ -28,11 +29,13 @@ _KEYS = {
 class AwsPlace(NamedTuple):
     """Where the other services are: `embedded`, a URL, or None for AWS itself.
 
-    `credentials` by variable name; None: dummies, which no AWS takes.
+    `credentials` by variable name; None: dummies, which no AWS takes. `state` is a directory that
+    keeps checkpoints of streams; None: they are in memory.
     """
 
     where: str | None
     credentials: Mapping[str, str] | None = None
+    state: Path | None = None
 
 
 class Aws:

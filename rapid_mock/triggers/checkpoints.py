@@ -6,10 +6,12 @@ is noted survives `kill -9`: records may come again after it, none is passed ove
 
 from __future__ import annotations
 
+import json
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from rapid_mock.errors import SetupError
 
@@ -36,7 +38,10 @@ _PASSED = "update shards set passed = ? where source = ? and function = ? and sh
 _ENDED = "update shards set has_ended = 1 where source = ? and function = ? and shard = ?"
 _FORGET = "delete from shards where source = ? and function = ?"
 _FORGET_OTHERS = f"{_FORGET} and incarnation <> ?"
-_FORGET_SHARD = f"{_FORGET} and shard = ?"
+_FORGET_UNLISTED = """
+delete from shards where source = ? and function = ?
+and shard not in (select value from json_each(?))
+"""
 _MOVE = "update shards set function = ? where source = ? and function = ?"
 
 
@@ -57,25 +62,56 @@ class ShardProgress:
 class CheckpointStore:
     """The checkpoints of all mappings; without a `directory` they are in memory.
 
-    Raises SetupError, in one sentence, for a file that is damaged, in use or cannot be written.
+    `explain` is told when something cannot be kept: records come again then, after a restart.
     """
 
-    def __init__(self, directory: Path | None = None) -> None:
+    def __init__(self, explain: Callable[[str], None], directory: Path | None = None) -> None:
+        self._explain = explain
         self._path = None if directory is None else directory / FILE_NAME
+        self._is_failing = False
+        self._database: sqlite3.Connection | None = None
+
+    def open(self) -> None:
+        """Take the file, for this process alone.
+
+        Raises SetupError, in one sentence, when it is damaged, in use or cannot be written.
+        """
         try:
-            self._database = self._open()
+            self._database = self._connection()
         except (sqlite3.Error, OSError) as error:
             raise SetupError(self._sentence(error)) from error
 
+    def close(self) -> None:
+        """Give the file free; what is written after that is not kept."""
+        if self._database is not None:
+            self._database.close()
+            self._database = None
+
     def of(self, source_arn: str, function_arn: str) -> Checkpoints:
         """Those of a mapping, which its source and its function identify."""
-        return Checkpoints(self._database, source_arn, function_arn)
+        return Checkpoints(self, source_arn, function_arn)
 
-    def close(self) -> None:
-        """Give the file free."""
-        self._database.close()
+    def rows(self, query: str, arguments: Sequence[Any]) -> list[Any]:
+        """What a query finds; raises sqlite3.Error."""
+        return [] if self._database is None else self._database.execute(query, arguments).fetchall()
 
-    def _open(self) -> sqlite3.Connection:
+    def write(self, *changes: tuple[str, Sequence[Any]]) -> None:
+        """Make changes in one transaction; one that fails is said, once until one succeeds."""
+        if self._database is None:
+            return
+        try:
+            self._database.execute("begin")
+            with self._database:
+                for statement, arguments in changes:
+                    self._database.execute(statement, arguments)
+        except sqlite3.Error as error:
+            if not self._is_failing:
+                self._explain(f"checkpoints cannot be kept: {error}")
+            self._is_failing = True
+        else:
+            self._is_failing = False
+
+    def _connection(self) -> sqlite3.Connection:
         if self._path is not None:
             self._path.parent.mkdir(parents=True, exist_ok=True)
         database = sqlite3.connect(self._path or ":memory:", timeout=0, isolation_level=None)
@@ -109,58 +145,57 @@ def _prepare(database: sqlite3.Connection) -> None:
 
 
 class Checkpoints:
-    """Those of one mapping; each method is one transaction, and may raise sqlite3.Error.
+    """Those of one mapping; `incarnation` tells a stream from an earlier one of the same name."""
 
-    `incarnation` tells a stream from an earlier one of the same name.
-    """
-
-    def __init__(self, database: sqlite3.Connection, source_arn: str, function_arn: str) -> None:
-        self._database = database
+    def __init__(self, store: CheckpointStore, source_arn: str, function_arn: str) -> None:
+        self._store = store
         self._mapping = (source_arn, function_arn)
 
     def resume(self, incarnation: str) -> dict[str, ShardProgress]:
-        """The shards that are known, by id; what an earlier stream left is forgotten."""
-        self._database.execute(_FORGET_OTHERS, (*self._mapping, incarnation))
+        """The shards that are known, by id; what an earlier stream left is forgotten.
+
+        Raises sqlite3.Error.
+        """
+        self._store.write((_FORGET_OTHERS, (*self._mapping, incarnation)))
         return self.known()
 
     def known(self) -> dict[str, ShardProgress]:
-        """The shards that are known, by id."""
+        """The shards that are known, by id; raises sqlite3.Error."""
         return {
             shard: ShardProgress(position, listed_at, passed, bool(has_ended))
-            for shard, position, listed_at, passed, has_ended in self._database.execute(
+            for shard, position, listed_at, passed, has_ended in self._store.rows(
                 _KNOWN, self._mapping
             )
         }
 
     def listed(self, incarnation: str, positions: Mapping[str, str], now: float) -> None:
         """Note where shards are begun, as far as they were not known, and forget all others."""
-        new = [
-            (*self._mapping, incarnation, shard, position, now)
-            for shard, position in positions.items()
-        ]
-        gone = [(*self._mapping, shard) for shard in self.known().keys() - positions.keys()]
-        self._database.execute("begin")
-        with self._database:
-            self._database.executemany(_LISTED, new)
-            self._database.executemany(_FORGET_SHARD, gone)
+        self._store.write(
+            (_FORGET_UNLISTED, (*self._mapping, json.dumps([*positions]))),
+            *(
+                (_LISTED, (*self._mapping, incarnation, shard, position, now))
+                for shard, position in positions.items()
+            ),
+        )
 
     def passed(self, shard: str, sequence_number: str) -> None:
         """All records of a shard up to this one are done with."""
-        self._database.execute(_PASSED, (sequence_number, *self._mapping, shard))
+        self._store.write((_PASSED, (sequence_number, *self._mapping, shard)))
 
     def ended(self, shard: str) -> None:
         """A shard is closed, and all of its records are done with."""
-        self._database.execute(_ENDED, (*self._mapping, shard))
+        self._store.write((_ENDED, (*self._mapping, shard)))
 
     def move(self, function_arn: str) -> None:
         """The mapping is for another function now, and goes on where it was."""
-        source_arn, _ = self._mapping
-        self._database.execute("begin")
-        with self._database:
-            self._database.execute(_FORGET, (source_arn, function_arn))
-            self._database.execute(_MOVE, (function_arn, *self._mapping))
-        self._mapping = (source_arn, function_arn)
+        source_arn, former = self._mapping
+        if function_arn != former:
+            self._store.write(
+                (_FORGET, (source_arn, function_arn)),
+                (_MOVE, (function_arn, *self._mapping)),
+            )
+            self._mapping = (source_arn, function_arn)
 
     def forget(self) -> None:
         """The mapping is deleted."""
-        self._database.execute(_FORGET, self._mapping)
+        self._store.write((_FORGET, self._mapping))

@@ -15,6 +15,8 @@ import threading
 import time
 from collections.abc import Callable, Iterable
 from functools import partial
+from pathlib import Path
+from runpy import run_path
 from typing import Any, NamedTuple
 from urllib.parse import parse_qsl, urlencode
 
@@ -152,6 +154,7 @@ def _has_messages(body: bytes) -> bool:
 def main() -> None:
     """Serve until killed."""
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
+    run_path(str(Path(__file__).with_name("embedded_shards.py")))["close_shards"]()
     application = werkzeug_app.DomainDispatcherApplication(werkzeug_app.create_backend_app)
     handler = getattr(werkzeug_app, "MotoRequestHandler", WSGIRequestHandler)
     made = make_server(

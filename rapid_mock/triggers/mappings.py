@@ -13,12 +13,13 @@ from typing import Any
 from rapid_mock.errors import InvalidParameterValue
 from rapid_mock.service.calls import Body, Call
 from rapid_mock.service.event_source import SourceKind
-from rapid_mock.service.mappings import SETTLED, EventSourceMapping, EventSourceMappings
+from rapid_mock.service.mappings import DELETING, SETTLED, EventSourceMapping, EventSourceMappings
 from rapid_mock.service.paging import page_of
+from rapid_mock.triggers.checkpoints import Checkpoints, CheckpointStore
 from rapid_mock.triggers.poller import Poller, Source, Surroundings
 
 MOST_LISTED = 100
-Surround = Callable[[EventSourceMapping, dict[str, str]], Surroundings]
+Surround = Callable[[EventSourceMapping, Checkpoints], Surroundings]
 
 
 class MappingOperations:
@@ -33,14 +34,16 @@ class MappingOperations:
         mappings: EventSourceMappings,
         sources: Mapping[SourceKind, Source],
         surround: Surround,
+        store: CheckpointStore,
         wall: Callable[[], float],
     ) -> None:
         self._mappings = mappings
         self._sources = sources
         self._surround = surround
+        self._store = store
         self._wall = wall
         self._pollers: dict[str, Poller] = {}
-        self._checkpoints: dict[str, dict[str, str]] = {}
+        self._checkpoints: dict[str, Checkpoints] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._is_closed = False
 
@@ -48,9 +51,11 @@ class MappingOperations:
 
     async def create(self, call: Call) -> Body:
         mapping = self._mappings.prepare(call.body, str(uuid.uuid4()), self._wall())
-        await self._source(mapping).check(mapping, self._surround(mapping, {}))
+        checkpoints = self._store.of(mapping.source_arn, mapping.function_arn)
+        await self._source(mapping).check(mapping, self._surround(mapping, checkpoints))
         again = self._mappings.prepare(call.body, mapping.mapping_id, mapping.modified)
         self._mappings.add(again)
+        self._checkpoints[again.mapping_id] = checkpoints
         self._follow(again)
         return self._described(again)
 
@@ -125,18 +130,24 @@ class MappingOperations:
         self._start(self._replace_poller(mapping.mapping_id))
 
     async def _replace_poller(self, mapping_id: str) -> None:
-        """End a mapping's poller, settle the mapping, and poll as it says now."""
+        """End a mapping's poller, poll as it says now, and settle it when that has begun."""
         poller = self._pollers.pop(mapping_id, None)
         if poller is not None:
             await poller.stop()
-        mapping = self._mappings.settle(mapping_id)
-        if mapping is None:
-            self._checkpoints.pop(mapping_id, None)
-        elif mapping.is_enabled and not self._is_closed:
-            checkpoints = self._checkpoints.setdefault(mapping_id, {})
-            opened = self._source(mapping).open(mapping, self._surround(mapping, checkpoints))
-            self._pollers[mapping_id] = opened
-            opened.start()
+        mapping, checkpoints = self._mappings.get(mapping_id), self._checkpoints[mapping_id]
+        if mapping.state == DELETING:
+            del self._checkpoints[mapping_id]
+            checkpoints.forget()
+        else:
+            checkpoints.move(mapping.function_arn)
+            if mapping.is_enabled and not self._is_closed:
+                await self._poll(mapping, checkpoints)
+        self._mappings.settle(mapping_id)
+
+    async def _poll(self, mapping: EventSourceMapping, checkpoints: Checkpoints) -> None:
+        opened = self._source(mapping).open(mapping, self._surround(mapping, checkpoints))
+        self._pollers[mapping.mapping_id] = opened
+        await opened.start()
 
     def _start(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.get_running_loop().create_task(work)

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -126,8 +125,7 @@ class StreamPoller:
         opened = [each for shard_id in ended for each in self._tree.shard_ended(shard_id)]
         opened += self._tree.described(shards)
         positions = {one.shard_id: self._tree.positions[one.shard_id] for one in shards}
-        with self._said_of_checkpoints():
-            self._checkpoints.listed(incarnation, positions, self._clock.now().wall)
+        self._checkpoints.listed(incarnation, positions, self._clock.now().wall)
         await asyncio.gather(*(self._open(each) for each in opened))
 
     async def _begin(self, incarnation: str) -> None:
@@ -173,24 +171,14 @@ class StreamPoller:
     async def _keep(self, shard_id: str, note: Note) -> None:
         match note:
             case Checkpoint(sequence_number=number):
-                with self._said_of_checkpoints():
-                    self._checkpoints.passed(shard_id, number)
+                self._checkpoints.passed(shard_id, number)
             case Discard():
                 await self._losses.tell(shard_id, note)
             case _:
-                with self._said_of_checkpoints():
-                    self._checkpoints.ended(shard_id)
+                self._checkpoints.ended(shard_id)
                 self._drivers.pop(shard_id, None)
                 self._ended.append(shard_id)
                 self._look.set()
-
-    @contextmanager
-    def _said_of_checkpoints(self) -> Iterator[None]:
-        """One that cannot be kept is said, and costs repeated records after a restart."""
-        try:
-            yield
-        except sqlite3.Error as error:
-            self._say(f"checkpoints of {self._api.arn} cannot be kept: {error}")
 
     def _say(self, sentence: str) -> None:
         """Once, until something else is the matter or all is well again."""

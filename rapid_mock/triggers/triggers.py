@@ -1,18 +1,19 @@
-"""What makes functions run by themselves: event source mappings, and the AWS that they poll."""
+"""What makes functions run by themselves: mappings that poll an AWS, and sources that push."""
 
 from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
+from lambda_runtime import contract
 from rapid_mock.console import Console
-from rapid_mock.errors import ServiceError
+from rapid_mock.errors import ServiceError, SetupError
 from rapid_mock.host.clock import Clock
 from rapid_mock.host.functions import Functions
 from rapid_mock.host.watchdog import Watchdog
-from rapid_mock.http.gateway import Gateway, Interception
+from rapid_mock.http.gateway import Gateway
 from rapid_mock.http.router import Router
 from rapid_mock.http.upstream import Upstream
 from rapid_mock.service.event_source import Answered, Outcome, Refused, SourceKind
@@ -20,17 +21,22 @@ from rapid_mock.service.mappings import EventSourceMapping, EventSourceMappings
 from rapid_mock.service.requests import InvokeAnswer, InvokeRequest, OnAnswer
 from rapid_mock.tracing import new_trace_header
 from rapid_mock.triggers.aws import Aws, AwsPlace
+from rapid_mock.triggers.checkpoints import Checkpoints, CheckpointStore
+from rapid_mock.triggers.destinations import tell
 from rapid_mock.triggers.mappings import MappingOperations
 from rapid_mock.triggers.poller import Source, Surroundings
+from rapid_mock.triggers.push_sources import PushSources
 from rapid_mock.triggers.queue_source import AWS_WAIT, LOCAL_WAIT, QueueSource
+from rapid_mock.triggers.streams import StreamSource
 
 STOP_SECONDS = 4.0
 
 
 class Triggers:
-    """The mappings of one local Lambda; without a `place` there is nothing to poll.
+    """The triggers of one local Lambda; without a `place` there is nothing to poll.
 
-    `interceptions` have a say in requests for other services that come through the gateway.
+    `pace` says how fast schedules pass. Only an AWS that is reached through the gateway pushes:
+    what is asked of it there is how we learn of topics, buckets and rules.
     """
 
     def __init__(
@@ -38,35 +44,48 @@ class Triggers:
         place: AwsPlace | None,
         functions: Functions,
         invoke: Callable[[InvokeRequest, OnAnswer], None],
-        send: Callable[[str, Any], None],
+        send: Callable[[str, Any], Awaitable[None]],
         clock: Clock,
+        pace: Clock,
         console: Console,
     ) -> None:
         self._functions = functions
         self._invoke = invoke
         self._send = send
         self._clock = clock
+        self._pace = pace
         self._console = console
         self._gateway: Gateway | None = None
+        self._store = CheckpointStore(console.explain, None if place is None else place.state)
         self.aws = None if place is None else Aws(place)
-        self.interceptions: list[Interception] = []
+        self._push: PushSources | None = None
         self.mappings = MappingOperations(
             EventSourceMappings(functions.registry),
             {} if self.aws is None else _sources(self.aws),
             self._surround,
+            self._store,
             lambda: clock.now().wall,
         )
 
     async def start(self, watchdog: Watchdog) -> None:
-        """Start the embedded AWS, if there is to be one; raises SetupError."""
-        if self.aws is not None:
-            await self.aws.start(watchdog)
+        """Open what was kept, start an AWS if there is to be one, and hear of what it pushes.
+
+        Raises SetupError when one of them cannot be had.
+        """
+        self._store.open()
+        if self.aws is None:
+            return
+        await self.aws.start(watchdog)
+        if self.aws.url is not None:
+            self._push = self._push_sources(self.aws)
+            self._push.start()
 
     def router(self) -> Router:
         """An empty one for the Lambda API, which passes on what is for other services."""
         if self.aws is None or self.aws.url is None:
             return Router()
-        self._gateway = Gateway(Upstream(self.aws.url), self.interceptions)
+        interceptions = [] if self._push is None else self._push.interceptions
+        self._gateway = Gateway(Upstream(self.aws.url), interceptions)
         return self._gateway
 
     @property
@@ -78,7 +97,7 @@ class Triggers:
         """Stop every poller: batches at the functions are finished, unless that takes too long."""
         try:
             async with asyncio.timeout(STOP_SECONDS):
-                await self.mappings.stop()
+                await asyncio.gather(self.mappings.stop(), self._stop_push())
         except TimeoutError:
             self._console.explain(
                 "batches were still at their functions: their messages become visible again"
@@ -86,12 +105,52 @@ class Triggers:
 
     async def close(self, watchdog: Watchdog) -> None:
         """After the pollers have stopped: end the gateway and the embedded AWS."""
+        self._store.close()
         if self._gateway is not None:
             await self._gateway.close()
         if self.aws is not None:
             await self.aws.close(watchdog)
 
-    def _surround(self, mapping: EventSourceMapping, checkpoints: dict[str, str]) -> Surroundings:
+    async def tell(self, arn: str, record: Any) -> None:
+        """Tell another service of a record; raises CallFailed, or SetupError without one."""
+        if self.aws is None:
+            raise SetupError("there is no such service here")
+        await tell(self.aws.calls(arn.split(":")[3]), arn, record)
+
+    def _push_sources(self, aws: Aws) -> PushSources:
+        place = self._functions.registry.place
+        return PushSources(
+            aws.calls(place.region),
+            self._pace,
+            place,
+            accept=self._accept,
+            exists=self._exists,
+            explain=self._console.explain,
+        )
+
+    async def _stop_push(self) -> None:
+        if self._push is not None:
+            await self._push.close()
+
+    def _accept(self, function_arn: str, payload: bytes) -> None:
+        """Take an event for a function; raises ServiceError."""
+        request = InvokeRequest(
+            str(uuid.uuid4()),
+            function_arn,
+            payload,
+            invocation_type=contract.INVOCATION_EVENT,
+            trace_id=new_trace_header(),
+        )
+        self._invoke(request, _refuse)
+
+    def _exists(self, function_arn: str) -> bool:
+        try:
+            self._functions.registry.version(*self._functions.registry.parse(function_arn))
+        except ServiceError:
+            return False
+        return True
+
+    def _surround(self, mapping: EventSourceMapping, checkpoints: Checkpoints) -> Surroundings:
         registry = self._functions.registry
         version = registry.version(mapping.function.name, mapping.function.qualifier)
         if self.aws is None:
@@ -123,10 +182,19 @@ class Triggers:
         return await answered
 
 
+def _refuse(answer: InvokeAnswer | ServiceError) -> None:
+    if isinstance(answer, ServiceError):
+        raise answer
+
+
 def _sources(aws: Aws) -> dict[SourceKind, Source]:
     """A further kind of source is added here."""
     wait = AWS_WAIT if aws.url is None and not aws.is_embedded else LOCAL_WAIT
-    return {SourceKind.SQS: QueueSource(wait=wait, keeps_order=not aws.is_embedded)}
+    return {
+        SourceKind.SQS: QueueSource(wait=wait, keeps_order=not aws.is_embedded),
+        SourceKind.KINESIS: StreamSource(),
+        SourceKind.DYNAMODB: StreamSource(),
+    }
 
 
 def _outcome(answer: InvokeAnswer | ServiceError) -> Outcome:

@@ -21,6 +21,7 @@ import requests
 from lambda_extensions.cli import unpack
 from lambda_extensions.layer import build
 from tests.support.command_line import write_code, write_executable
+from tests.support.managed_rie import managed_rie, require_managed_rie
 from tests.support.peers import REPOSITORY, RuntimeInterfaceEmulator
 from tests.support.processes import eventually
 
@@ -201,27 +202,6 @@ def test_built_layer_under_rie(
 
 # --- Managed instances: RIE's engine with a real Telemetry API ---------------------------------
 
-AS_MANAGED = """
-set -e
-mount -t tmpfs none /srv && mkdir /srv/python /srv/sdk && mount --bind "$1" /srv/python
-mount --bind "$2" /srv/sdk
-mount -t tmpfs none /var && mkdir /var/task && mount --bind "$3" /var/task
-mount --bind "$0" /opt
-cd /var/task && shift 3 && exec "$@"
-"""
-"""RIE runs these processes as uid 993: the interpreter and the SDK get places it may read."""
-
-ENVIRONMENT = {
-    "PATH": "/srv/python/bin:/usr/bin:/bin",
-    "LD_LIBRARY_PATH": "/srv/python/lib",
-    "PYTHONPATH": "/srv/sdk",
-    "PYTHONDONTWRITEBYTECODE": "1",
-    "AWS_LAMBDA_FUNCTION_NAME": "hello",
-    "AWS_LAMBDA_MAX_CONCURRENCY": "1",
-    "AWS_LAMBDA_LOG_FORMAT": "text",
-}
-SUPERVISED = ("setpriv", "--reuid=993", "--regid=990", "--clear-groups")
-
 MANAGED = """#!/usr/bin/env python3
 import json
 from lambda_extensions import Extension, FlushPolicy
@@ -254,27 +234,10 @@ def managed(request: pytest.FixtureRequest, tmp_path: Path) -> RuntimeInterfaceE
     """RIE as managed instances: the extension above, and a function that prints its event."""
     opt, task = tmp_path / "opt", tmp_path / "task"
     write_executable(opt / "extensions" / "managed", MANAGED)
-    start = "#!/bin/sh\nexec python3 -m lambda_runtime app.handler\n"
-    write_executable(task / "bootstrap", start)
     write_code(task, "def handler(event, context):\n    print('line', event)\n    return event\n")
-    for path in (opt, opt / "extensions", task):
-        path.chmod(0o755)
-    places = (str(opt), sys.base_prefix, str(REPOSITORY), str(task))
-    prefix = ("unshare", "--mount", "sh", "-c", AS_MANAGED, *places)
-    _require(*prefix, *SUPERVISED, "python3", "-c", "import lambda_extensions")
+    require_managed_rie(opt, task)
     rie: Path = request.getfixturevalue("rie_binary")
-    readable = shutil.copy(rie, tmp_path)
-    return RuntimeInterfaceEmulator(
-        Path(readable), ["/var/task/bootstrap"], env=ENVIRONMENT, prefix=prefix
-    )
-
-
-def _require(*command: str) -> None:
-    if not all(shutil.which(name) for name in (command[0], SUPERVISED[0])):
-        pytest.skip("unshare or setpriv is missing")
-    probe = subprocess.run(command, capture_output=True, text=True, env=ENVIRONMENT, check=False)
-    if probe.returncode:
-        pytest.skip(f"RIE's user cannot be set up here: {probe.stderr.strip()}")
+    return managed_rie(rie, tmp_path, opt, task, AWS_LAMBDA_LOG_FORMAT="text")
 
 
 def _is_answered(http: requests.Session, url: str, event: int) -> bool:

@@ -358,6 +358,69 @@ def test_sixty_functions_come_in_two_pages(client: Any) -> None:
     assert [each["FunctionName"] for page in pages for each in page["Functions"]] == names
 
 
+def test_every_list_comes_in_pages(client: Any) -> None:
+    """The paginators of versions, aliases, layers and configurations get all, page by page."""
+    make(client)
+    for number in range(1, 4):
+        client.update_function_configuration(FunctionName="f", Description=str(number))
+        wait_updated(client, "f")
+        publish(client, "f")
+        client.create_alias(FunctionName="f", Name=f"a{number}", FunctionVersion=str(number))
+        client.put_function_event_invoke_config(
+            FunctionName="f", Qualifier=f"a{number}", MaximumRetryAttempts=0
+        )
+        content = {"ZipFile": zip_of("", "python/words.py")}
+        client.publish_layer_version(LayerName=f"layer{number}", Content=content)
+        client.publish_layer_version(LayerName="layer1", Content=content)
+    for operation, member, key, expected in (
+        ("list_functions", "Functions", "Version", ["$LATEST", "1", "2", "3"]),
+        ("list_versions_by_function", "Versions", "Version", ["$LATEST", "1", "2", "3"]),
+        ("list_aliases", "Aliases", "Name", ["a1", "a2", "a3"]),
+        ("list_layers", "Layers", "LayerName", ["layer1", "layer2", "layer3"]),
+        ("list_layer_versions", "LayerVersions", "Version", [4, 3, 2, 1]),
+        (
+            "list_function_event_invoke_configs",
+            "FunctionEventInvokeConfigs",
+            "FunctionArn",
+            [f"{ARN}f:a{number}" for number in (1, 2, 3)],
+        ),
+    ):
+        named = {
+            "list_functions": {"FunctionVersion": "ALL"},
+            "list_layers": {},
+            "list_layer_versions": {"LayerName": "layer1"},
+        }.get(operation, {"FunctionName": "f"})
+        pages = list(
+            client.get_paginator(operation).paginate(**named, PaginationConfig={"PageSize": 2})
+        )
+        assert [len(page[member]) for page in pages] in ([2, 2], [2, 1])
+        assert [each[key] for page in pages for each in page[member]] == expected
+
+
+def test_nothing_is_missed_by_deleting_page_by_page(client: Any) -> None:
+    """What a page shows can be deleted before the next is asked for: a marker is no position."""
+    for number in range(5):
+        client.create_function(
+            FunctionName=f"f{number}",
+            Runtime=PYTHON,
+            Role=ROLE,
+            Handler="app.handler",
+            Code={"ZipFile": zip_of("")},
+        )
+    pages = client.get_paginator("list_functions").paginate(PaginationConfig={"PageSize": 2})
+    for page in pages:
+        for function in page["Functions"]:
+            client.delete_function(FunctionName=function["FunctionName"])
+    assert client.list_functions()["Functions"] == []
+    for marker in ("zzz", "%", "é"):
+        answer = refusal(client, "list_functions", Marker=marker)
+        assert answer == (
+            400,
+            "InvalidParameterValueException",
+            f"The marker {marker} is not valid.",
+        )
+
+
 def test_tags(client: Any) -> None:
     """Tags are set, listed and taken away by the function's ARN."""
     make(client)

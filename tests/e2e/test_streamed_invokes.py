@@ -38,11 +38,16 @@ def stream(event):
 
 
 @pytest.fixture
-def client(tmp_path: Path) -> Iterator[Any]:
+def client(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Any]:
+    """A client of a function; its timeout is 2 s, or the parameter."""
     code = write_code(tmp_path / "code", SOURCE)
     with LocalLambda() as local:
         local.create_function(
-            "f", handler="app.handler", code=code, timeout=2, environment={"PYTHONPATH": str(ROOT)}
+            "f",
+            handler="app.handler",
+            code=code,
+            timeout=getattr(request, "param", 2),
+            environment={"PYTHONPATH": str(ROOT)},
         )
         with closing(local.client()) as made:
             yield made
@@ -74,6 +79,20 @@ def test_twenty_megabytes(client: Any) -> None:
     parts = list(stream(client, {"count": 320, "size": 65536}))
     assert sum(len(payload) for _, payload in parts[:-1]) == 5 + 320 * 65536
     assert parts[-1] == ("InvokeComplete", {})
+
+
+@pytest.mark.parametrize("client", [30], indirect=True, ids=["30s"])
+def test_two_hundred_megabytes_and_no_byte_more(client: Any) -> None:
+    """The last byte that a stream may have arrives; one more is the function's error."""
+    for size, code in ((209_715_195, None), (209_715_196, "Unhandled")):
+        received, end = 0, {}
+        for name, members in stream(client, {"size": size}):
+            received += len(members) if name == "PayloadChunk" else 0
+            end = members
+        assert received == 209_715_200 if code is None else 209_000_000 < received <= 209_715_200
+        assert end.get("ErrorCode") == code
+    assert json.loads(end["ErrorDetails"])["errorType"] == "Function.ResponseSizeTooLarge"
+    assert list(stream(client, {}))[-1] == ("InvokeComplete", {})
 
 
 @pytest.mark.parametrize(

@@ -257,3 +257,37 @@ def test_ports(server: ServerThread) -> None:
     assert host == "127.0.0.1"
     with pytest.raises(OSError, match="address already in use"):
         server.listen_again(port)
+
+
+@pytest.mark.parametrize("begun", [b"G", b"GET /park HT", PARK[:-2]], ids=["byte", "line", "head"])
+def test_a_head_that_does_not_end(
+    server: ServerThread, begun: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A head has 60 s from its first packet, however it crawls: then 408 and the end."""
+    monkeypatch.setattr("rapid_mock.http.connection.MAX_HEAD_SECONDS", 0.1)
+    with RawClient(server.address) as client:
+        client.send(begun)
+        received = client.read_to_end()
+    assert received.startswith(b"HTTP/1.1 408 Request Timeout\r\n")
+    assert received.endswith(b"408 Request Timeout")
+
+
+def test_time_for_a_head_is_for_heads_only(
+    server: ServerThread, far: FarSide, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A body, a chunk's size, a poll and an idle connection may take longer."""
+    monkeypatch.setattr("rapid_mock.http.connection.MAX_HEAD_SECONDS", 0.1)
+    chunked = b"POST /sink HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n"
+    clients = [RawClient(server.address) for _ in range(4)]
+    idle, body, chunk, late = clients
+    assert idle.answer(ECHO) == ECHOED
+    body.send(ECHO[:20]).send(ECHO[20:-1])
+    chunk.send(chunked + b"1\r\nx\r\n")
+    far.wait_to_hear("data")
+    chunk.send(b"2\r")
+    assert late.send(b"G").read_to_end().startswith(b"HTTP/1.1 408 ")
+    assert body.answer(ECHO[-1:]) == ECHOED
+    assert chunk.answer(b"\nhi\r\n0\r\n\r\n").startswith(b"HTTP/1.1 200 ")
+    assert idle.answer(ECHO) == ECHOED
+    for client in clients:
+        client.socket.close()

@@ -209,6 +209,7 @@ def test_bad_response_mode(mode: str) -> None:
     text = "Invalid function response mode"
     assert call.refusal == (400, "InvalidFunctionResponseMode", text)
     assert script.answers["r1"].error == {"errorType": "Runtime.InvalidResponseModeHeader"}
+    assert script.sentences == [f'runtime responded in an unknown mode, "{mode}"']
     script.runtime_next()
     assert script.phase == "idle"
 
@@ -230,6 +231,7 @@ def test_oversized_response() -> None:
         ),
         ("errorType", "Function.ResponseSizeTooLarge"),
     ]
+    assert script.sentences == ["runtime responded with more than 6291556 bytes"]
     script.runtime_next()
     assert script.phase == "idle"
 
@@ -247,6 +249,7 @@ def test_truncated_response() -> None:
         error_type="Runtime.TruncatedResponse",
         error={"errorType": "Runtime.TruncatedResponse"},
     )
+    assert script.sentences == ["runtime broke off its response"]
     script.runtime_next()
     assert script.phase == "idle"
 

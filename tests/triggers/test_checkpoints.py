@@ -7,8 +7,8 @@ import signal
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
@@ -23,7 +23,9 @@ WRITER = """
 import os, sys
 from pathlib import Path
 from rapid_mock.triggers.checkpoints import CheckpointStore
-checkpoints = CheckpointStore(Path(sys.argv[1])).of(sys.argv[2], sys.argv[3])
+store = CheckpointStore(print, Path(sys.argv[1]))
+store.open()
+checkpoints = store.of(sys.argv[2], sys.argv[3])
 checkpoints.listed("1", {"s0": "LATEST"}, 7.5)
 for number in range(1, 501):
     checkpoints.passed("s0", str(number))
@@ -32,10 +34,11 @@ os.read(0, 1)
 """
 
 
-@pytest.fixture
-def store() -> Iterator[CheckpointStore]:
-    with closing(CheckpointStore()) as made:
-        yield made
+@contextmanager
+def opened(directory: Path, explain: Callable[[str], None] = print) -> Iterator[CheckpointStore]:
+    with closing(CheckpointStore(explain, directory)) as store:
+        store.open()
+        yield store
 
 
 def test_progress_of_a_shard(store: CheckpointStore) -> None:
@@ -107,15 +110,15 @@ def test_checkpoints_survive_a_kill(tmp_path: Path) -> None:
         assert writer.stdout is not None
         assert writer.stdout.readline() == b"done\n"
         os.kill(writer.pid, signal.SIGKILL)
-    with closing(CheckpointStore(tmp_path / "state")) as store:
+    with opened(tmp_path / "state") as store:
         assert store.of(STREAM, FUNCTION).resume("1") == {"s0": ShardProgress("LATEST", 7.5, "500")}
 
 
 def test_file_in_use(tmp_path: Path) -> None:
     """A second local Lambda with the same directory is refused, and the first is not disturbed."""
-    with closing(CheckpointStore(tmp_path)) as store:
+    with opened(tmp_path) as store:
         with pytest.raises(SetupError) as refused:
-            CheckpointStore(tmp_path)
+            CheckpointStore(print, tmp_path).open()
         path = tmp_path / "checkpoints.sqlite"
         assert str(refused.value) == (
             f"the checkpoints in {path} are in use by another local Lambda"
@@ -128,7 +131,7 @@ def test_damaged_file(tmp_path: Path) -> None:
     path = tmp_path / "checkpoints.sqlite"
     path.write_bytes(b"not a database, but long enough to be one" * 100)
     with pytest.raises(SetupError) as refused:
-        CheckpointStore(tmp_path)
+        CheckpointStore(print, tmp_path).open()
     assert str(refused.value) == (
         f"the checkpoints in {path} cannot be read, remove the file: file is not a database"
     )
@@ -136,7 +139,7 @@ def test_damaged_file(tmp_path: Path) -> None:
 
 def test_damaged_pages(tmp_path: Path) -> None:
     """A database whose inner pages were overwritten is said in one sentence too."""
-    with closing(CheckpointStore(tmp_path)) as store:
+    with opened(tmp_path) as store:
         shards = {f"shard-{number:09}": "LATEST" for number in range(2000)}
         store.of(STREAM, FUNCTION).listed("1", shards, 7.5)
     path = tmp_path / "checkpoints.sqlite"
@@ -144,7 +147,7 @@ def test_damaged_pages(tmp_path: Path) -> None:
     assert len(whole) > 20 * 4096
     path.write_bytes(whole[: 3 * 4096] + b"\xff" * 4096 + whole[4 * 4096 :])
     with pytest.raises(SetupError, match=r"checkpoints.sqlite cannot be read, remove the file: "):
-        CheckpointStore(tmp_path)
+        CheckpointStore(print, tmp_path).open()
 
 
 def test_file_of_a_later_version(tmp_path: Path) -> None:
@@ -153,11 +156,23 @@ def test_file_of_a_later_version(tmp_path: Path) -> None:
     with closing(sqlite3.connect(path)) as database:
         database.execute("pragma user_version = 9")
     with pytest.raises(SetupError, match="they are of version 9, not 1"):
-        CheckpointStore(tmp_path)
+        CheckpointStore(print, tmp_path).open()
 
 
 def test_directory_that_cannot_be(tmp_path: Path) -> None:
     """A directory that cannot be made is said with its reason."""
     (tmp_path / "file").touch()
     with pytest.raises(SetupError, match=r"cannot keep checkpoints in .*: .*"):
-        CheckpointStore(tmp_path / "file")
+        CheckpointStore(print, tmp_path / "file").open()
+
+
+def test_writes_that_fail(tmp_path: Path) -> None:
+    """A checkpoint that cannot be kept is said once, until one could be again."""
+    said: list[str] = []
+    with opened(tmp_path, said.append) as store:
+        checkpoints = store.of(STREAM, FUNCTION)
+        checkpoints.listed("1", {"s0": "LATEST"}, 7.5)
+        for is_refused in (1, 1, 0, 1):
+            store.rows(f"pragma query_only = {is_refused}", ())
+            checkpoints.passed("s0", "1")
+    assert said == ["checkpoints cannot be kept: attempt to write a readonly database"] * 2

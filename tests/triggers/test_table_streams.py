@@ -21,7 +21,7 @@ from rapid_mock.triggers.checkpoints import CheckpointStore
 from tests.support.embedded_aws import EmbeddedAws
 from tests.support.stream_world import FAILED, OK, Record, polling
 
-WRITES = int(os.environ.get("TABLE_WRITES", "300"))
+WRITES = int(os.environ.get("TABLE_WRITES", "200"))
 
 
 class Table:
