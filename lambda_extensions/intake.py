@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 DEADLINE_SHARE = 0.9
 """How much of an invocation's remaining time it may be held at most."""
 
+LONGEST_SECONDS = 900.0
+"""Lambda's longest timeout, for servers that name a deadline of a far year."""
+
 LAST_REPORT_SECONDS = 0.3
 """How long to wait at shutdown for the last invocation's report, which comes late."""
 
@@ -94,7 +97,7 @@ class Intake:
         self._begin_invocation(event.request_id)
         if not self._is_subscribed:
             return
-        most = event.remaining() * DEADLINE_SHARE
+        most = min(event.remaining() * DEADLINE_SHARE, LONGEST_SECONDS)
         began = time.monotonic()
         ends = {
             delivery: began + min(wait, most)

@@ -366,6 +366,23 @@ def test_loss_of_lambda_is_told_although_a_handler_hangs() -> None:
     assert '\nlambda_extensions: extension "hello": the Extensions API at ' in child.stderr
 
 
+@pytest.mark.parametrize("deadline", ["99999999999999", "1" + "0" * 400, "-1", "null"])
+def test_deadline_that_makes_no_sense(monkeypatch: pytest.MonkeyPatch, deadline: str) -> None:
+    """Whatever deadline a server names, handlers are called and their end is waited for."""
+    body = f'{{"eventType":"INVOKE","deadlineMs":{deadline},"requestId":"a"}}'
+    extension = Extension("hello", max_wait=float("inf"))
+    seen: list[float] = []
+    extension.on_invoke(lambda event: seen.append(event.remaining()))
+    run(monkeypatch, extension, REGISTERED, reply("200 OK", body=body), SHUTDOWN)
+    assert len(seen) == 1
+
+
+def test_negative_wait_is_refused() -> None:
+    """A wait that cannot be is refused where it is written."""
+    with pytest.raises(ValueError, match=r"^max_wait must be at least 0, not -1$"):
+        Extension("hello", max_wait=-1)
+
+
 def test_handler_that_is_late_is_called_again(monkeypatch: pytest.MonkeyPatch) -> None:
     """A handler that returned after its time is called for the invocations that follow."""
     extension = Extension("hello", max_wait=0.05)

@@ -103,6 +103,15 @@ def test_each_policy_holds_for_its_own_time() -> None:
         gate.set()
 
 
+def test_wait_without_a_limit_ends_with_the_records() -> None:
+    """max_wait may be infinite, and the deadline of a far year: it is held until all is there."""
+    seen: list[Any] = []
+    with taking_in(wish(seen.extend, FlushPolicy.end_of_invoke(float("inf")))) as intake:
+        intake.accept([*batch("a"), *done("r")], 1)
+        intake.hold(invoke("r", 1e11), 0.0)
+        assert len(seen) == 2
+
+
 def test_stuck_handler_holds_nothing_any_more(monkeypatch: pytest.MonkeyPatch) -> None:
     """A handler that has been at one list for long does not cost each invocation its max_wait."""
     monkeypatch.setattr("lambda_extensions.delivery.STUCK_SECONDS", 0.0)
