@@ -37,10 +37,11 @@ if TYPE_CHECKING:
         on_shutdown,
         request_sigterm,
     )
+    from lambda_runtime.more_codecs import OrjsonCodec, RawCodec
     from lambda_runtime.serialization import Codec, JsonCodec
     from lambda_runtime.snapstart import register_after_restore, register_before_snapshot
     from lambda_runtime.start import Runtime, run
-    from lambda_runtime.streaming import HttpResponse, ResponseStream
+    from lambda_runtime.streaming import HttpResponse, Response, ResponseStream
 
 __all__ = [
     "ClientContext",
@@ -55,6 +56,9 @@ __all__ = [
     "JsonCodec",
     "LambdaContext",
     "LambdaRuntimeError",
+    "OrjsonCodec",
+    "RawCodec",
+    "Response",
     "ResponseStream",
     "Runtime",
     "RuntimeApiError",
@@ -82,10 +86,11 @@ if not TYPE_CHECKING:
         "errors": "ConnectionLost DeadlineReached HandlerError LambdaRuntimeError RuntimeApiError",
         "handler": "Handler",
         "hooks": "after_response middleware on_error on_init on_shutdown request_sigterm",
+        "more_codecs": "OrjsonCodec RawCodec",
         "serialization": "Codec JsonCodec",
         "snapstart": "register_after_restore register_before_snapshot",
         "start": "Runtime run",
-        "streaming": "HttpResponse ResponseStream",
+        "streaming": "HttpResponse Response ResponseStream",
     }
     _HOMES = {name: home for home, names in _NAMES.items() for name in names.split()}
 

@@ -29,11 +29,15 @@ _SINCE_2022_12_13 = ("status", "errorType")
 
 def iso_time(wall: float) -> str:
     """Epoch seconds as `2026-01-02T03:04:05.678Z`."""
-    microseconds = round(wall * 1_000_000)
-    return f"{_iso_second(microseconds // 1_000_000)}.{microseconds // 1000 % 1000:03d}Z"
+    return _iso_millisecond(round(wall * 1_000_000) // 1000)
 
 
-@lru_cache(maxsize=4)  # the records of one second share its text
+@lru_cache(maxsize=8)  # most records of an invocation are of one millisecond
+def _iso_millisecond(millisecond: int) -> str:
+    return f"{_iso_second(millisecond // 1000)}.{millisecond % 1000:03d}Z"
+
+
+@lru_cache(maxsize=4)
 def _iso_second(second: int) -> str:
     return datetime.fromtimestamp(second, UTC).isoformat().removesuffix("+00:00")
 

@@ -23,12 +23,14 @@ from rapid_mock.host.event_invoke import EventInvokeOperations
 from rapid_mock.host.fleet import Fleet, Pending
 from rapid_mock.host.function_urls import FunctionUrls
 from rapid_mock.host.functions import Functions
+from rapid_mock.host.kept import KeptSettings
 from rapid_mock.host.layers import LayerOperations
 from rapid_mock.host.mounts import name_opt
 from rapid_mock.host.operations import (
     concurrency_operations,
     event_invoke_operations,
     function_operations,
+    kept_operations,
     layer_operations,
     mapping_operations,
     policy_operations,
@@ -120,6 +122,7 @@ class LambdaService:
             *function_operations(FunctionOperations(self._functions, self._downloads)),
             *concurrency_operations(ConcurrencyOperations(self._functions)),
             *layer_operations(LayerOperations(self._functions, self._downloads)),
+            *kept_operations(KeptSettings(self._functions)),
             *url_operations(self._urls),
             *mapping_operations(self._triggers.mappings),
             *policy_operations(PolicyOperations(self._functions, self._policies)),
@@ -179,6 +182,17 @@ class LambdaService:
             if latest.condition.reason:
                 raise InvalidParameterValue(latest.condition.reason)
         return answer
+
+    @property
+    def aws_url(self) -> str | None:
+        """Our own URL, when all of AWS is served there; once the service is bound."""
+        return self._own_url if self._triggers.is_gateway else None
+
+    async def call_aws(
+        self, service: str, operation: str, arguments: Mapping[str, Any]
+    ) -> dict[str, Any]:
+        """One call of another service, by its names in boto3; raises CallFailed or SetupError."""
+        return await self._triggers.call(service, operation, arguments)
 
     def __contains__(self, name: str) -> bool:
         """Whether there is a function of this name."""

@@ -87,6 +87,7 @@ class Subscriber:
         self._render = render
         self._wanted: dict[str, bool] = {}  # by record type
         self._unrendered: list[tuple[Record, float]] = []
+        self._room = 0
         self._open = Batch()
         self._due: float | None = None
         self._queue: deque[Batch] = deque()
@@ -122,7 +123,7 @@ class Subscriber:
         self.produced += 1
         self._unrendered.append((record, now.monotonic))
         self._expect_more(now.monotonic)
-        if record.category != contract.TELEMETRY_PLATFORM or self._may_fill_a_batch():
+        if record.category != contract.TELEMETRY_PLATFORM or len(self._unrendered) >= self._room:
             self._render_all(now)
         return bool(self._queue) or self._due is not was_due
 
@@ -181,19 +182,18 @@ class Subscriber:
         if self._due is None:
             self._due = since + self.subscription.buffering.timeout
 
-    def _may_fill_a_batch(self) -> bool:
-        """Whether the records that wait could end the open batch, however large they are."""
-        waiting, buffering = len(self._unrendered), self.subscription.buffering
-        return (
-            waiting >= RENDERED_TOGETHER
-            or len(self._open.lines) + waiting + len(self._untold) >= buffering.max_items
-            or self._open.size + waiting * RECORD_BYTES + self._reserved > buffering.max_bytes
-        )
-
     def _render_all(self, now: Now) -> None:
         records, self._unrendered = self._unrendered, []
         for record, came in records:
             self._put(self._render(record, self.subscription), came, now)
+        self._measure_room()
+
+    def _measure_room(self) -> None:
+        """How many records may wait without filling the open batch, however large they are."""
+        buffering = self.subscription.buffering
+        items = buffering.max_items - len(self._open.lines) - len(self._untold)
+        size = buffering.max_bytes - self._open.size - self._reserved
+        self._room = min(RENDERED_TOGETHER, items, size // RECORD_BYTES)
 
     def _put(self, line: bytes, came: float, now: Now) -> None:
         buffering = self.subscription.buffering
@@ -243,6 +243,7 @@ class Subscriber:
             records, size = other.records + loss.records, other.size + loss.size
             loss = Loss(loss.name, records, size, loss.reason)
         self._untold[key] = loss
+        self._measure_room()
 
     def _tell_of_losses(self, now: Now) -> None:
         for loss in self._untold.values():

@@ -103,7 +103,7 @@ class PushSources:
         if trigger.kind == SNS:
             subscription = trigger.members.get("SubscriptionArn", trigger.source_arn)
             yield json.dumps(sns_event(message, subscription))
-        elif trigger.kind == S3 and "Records" in message:
+        elif trigger.kind == S3 and "Records" in message and not _is_put_of_parts(message):
             yield json.dumps(s3_event(message))
         elif trigger.kind == RULE:
             yield from self._rule_events(trigger, message)
@@ -114,3 +114,13 @@ class PushSources:
             ingested = stamp(self._clock.now().wall)
             variables = reserved_variables(trigger.source_arn, ingested)
             yield target_input(trigger.members, event, variables)
+
+
+def _is_put_of_parts(message: Any) -> bool:
+    """Whether the engine tells the end of a multipart upload as a Put too, before the right event.
+
+    Only an object made of parts has a dash in its eTag.
+    """
+    record = message["Records"][0]
+    is_put: bool = record["eventName"] == "ObjectCreated:Put"
+    return is_put and "-" in record["s3"]["object"].get("eTag", "")

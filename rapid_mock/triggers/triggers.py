@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from lambda_runtime import contract
@@ -18,6 +18,7 @@ from rapid_mock.http.router import Router
 from rapid_mock.http.upstream import Upstream
 from rapid_mock.service.event_source import Answered, Outcome, Refused, SourceKind
 from rapid_mock.service.mappings import EventSourceMapping, EventSourceMappings
+from rapid_mock.service.names import LOCAL_PLACE
 from rapid_mock.service.requests import InvokeAnswer, InvokeRequest, OnAnswer
 from rapid_mock.tracing import new_trace_header
 from rapid_mock.triggers.aws import Aws, AwsPlace
@@ -110,6 +111,14 @@ class Triggers:
             await self._gateway.close()
         if self.aws is not None:
             await self.aws.close(watchdog)
+
+    async def call(
+        self, service: str, operation: str, arguments: Mapping[str, Any]
+    ) -> dict[str, Any]:
+        """A call of another service, in our own region; raises CallFailed or SetupError."""
+        if self.aws is None:
+            raise SetupError(f"there is no {service} here")
+        return await self.aws.calls(LOCAL_PLACE.region).call(service, operation, **arguments)
 
     async def tell(self, arn: str, record: Any) -> None:
         """Tell another service of a record; raises CallFailed, or SetupError without one."""

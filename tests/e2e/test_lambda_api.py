@@ -421,6 +421,20 @@ def test_nothing_is_missed_by_deleting_page_by_page(client: Any) -> None:
         )
 
 
+def test_settings_of_the_platform_are_kept(client: Any) -> None:
+    """Recursion is terminated, runtimes are updated and nothing is signed, unless it is said."""
+    make(client)
+    get = client.get_function_recursion_config
+    assert get(FunctionName="f")["RecursiveLoop"] == "Terminate"
+    client.put_function_recursion_config(FunctionName="f", RecursiveLoop="Allow")
+    assert get(FunctionName="f")["RecursiveLoop"] == "Allow"
+    assert client.get_runtime_management_config(FunctionName="f")["UpdateRuntimeOn"] == "Auto"
+    client.put_runtime_management_config(FunctionName="f", UpdateRuntimeOn="FunctionUpdate")
+    managed = client.get_runtime_management_config(FunctionName="f")
+    assert (managed["UpdateRuntimeOn"], managed["FunctionArn"]) == ("FunctionUpdate", f"{ARN}f")
+    assert "CodeSigningConfigArn" not in client.get_function_code_signing_config(FunctionName="f")
+
+
 def test_tags(client: Any) -> None:
     """Tags are set, listed and taken away by the function's ARN."""
     make(client)

@@ -21,7 +21,6 @@ from rapid_mock.host import push
 from rapid_mock.host.clock import Clock, ManualClock, SystemClock
 from rapid_mock.host.push import Push, Undelivered
 from rapid_mock.lifecycle.subscriptions import Destination
-from tests.support.processes import eventually
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
 Answer = bytes | None
@@ -262,33 +261,36 @@ def test_over_tcp_a_record_is_a_line() -> None:
             assert [stream.readline() for _ in range(3)] == [b"1\n", b"2\n", b"3\n"]
 
 
-def test_over_tcp_slow_is_not_late(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_over_tcp_slow_is_not_late() -> None:
     """A consumer that takes longer for a batch than an attempt may take gets each line once."""
-    monkeypatch.setattr(push, "SEND_SECONDS", 0.2)
-    received = bytearray()
+    clock, received = ManualClock(), bytearray()
+    whole, ended = asyncio.Event(), asyncio.Event()
 
-    def read(listener: socket.socket) -> None:
-        wire, _ = listener.accept()
-        with wire:
-            while data := wire.recv(65536):
-                received.extend(data)
-                threading.Event().wait(0.004)  # the slowness, which no condition tells
+    async def read(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while data := await reader.read(65536):
+            before = len(received) >> 20
+            received.extend(data)
+            clock.advance((len(received) >> 20) - before)  # a second for a mebibyte
+            if len(received) >= size:
+                whole.set()
+        writer.close()
+        ended.set()
 
-    async def run(port: int) -> str | None:
-        sender = Push(Destination("TCP", port), SystemClock())
+    async def run() -> str | None:
+        server = await asyncio.start_server(read, "127.0.0.1", 0)
+        sender = Push(Destination("TCP", server.sockets[0].getsockname()[1]), clock)
         failure = await failure_of(sender.send(LINES * 5))
-        await asyncio.to_thread(eventually, lambda: len(received) == size, "everything read")
+        await whole.wait()
         sender.close()
+        await ended.wait()
+        server.close()
+        await server.wait_closed()
         return failure
 
     size = 5 * sum(len(line) + 1 for line in LINES)
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
-        reader = threading.Thread(target=read, args=(listener,))
-        reader.start()
-        with suppress(ConnectionResetError):
-            assert asyncio.run(run(listener.getsockname()[1])) is None
-        reader.join()
+    began = clock.now().monotonic
+    assert asyncio.run(run()) is None
+    assert clock.now().monotonic - began > push.SEND_SECONDS
     assert bytes(received).split(b"\n")[:-1] == LINES * 5
 
 

@@ -229,6 +229,19 @@ def test_an_uploaded_object_invokes_the_function(world: World, bucket: str) -> N
     assert shape(removed) == shape(made)
 
 
+def test_an_upload_in_parts_is_told_once(world: World, bucket: str) -> None:
+    """By its end, and not by a Put beside it, as the engine alone would."""
+    notify(world, bucket, configuration("s3:ObjectCreated:*"))
+    upload = {"Bucket": bucket, "Key": "parts"}
+    upload["UploadId"] = world.s3.create_multipart_upload(**upload)["UploadId"]
+    part = world.s3.upload_part(**upload, PartNumber=1, Body=b"x")["ETag"]
+    parts = {"Parts": [{"PartNumber": 1, "ETag": part}]}
+    world.s3.complete_multipart_upload(**upload, MultipartUpload=parts)
+    world.s3.copy_object(Bucket=bucket, Key="copy", CopySource=f"{bucket}/parts")
+    told = [world.event()["Records"][0]["eventName"] for _ in range(2)]
+    assert told == ["ObjectCreated:CompleteMultipartUpload", "ObjectCreated:Copy"]
+
+
 def test_only_keys_that_fit_the_filter_are_told(world: World, bucket: str) -> None:
     """Prefix and suffix, a name of XML's among them, are the engine's to judge."""
     wanted = only(prefix="ns0:in/", suffix=".csv")
