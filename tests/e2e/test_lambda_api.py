@@ -13,6 +13,7 @@ import urllib.error
 import urllib.request
 import zipfile
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -223,6 +224,37 @@ def handler(event, context):
         CapacityProviderConfig={"LambdaManagedInstancesCapacityProviderConfig": instances},
     )
     assert invoke(client, "f") == ["2", "JSON", "lambda-managed-instances"]
+
+
+def test_invocations_meet_in_one_environment_of_managed_instances(
+    client: Any, serving: Serving, tmp_path: Path
+) -> None:
+    """Two that wait for each other are at work in one environment, which has one Runtime API."""
+    source = """
+import os, pathlib, time
+def handler(event, context):
+    place = pathlib.Path(event)
+    (place / context.aws_request_id).touch()
+    deadline = time.monotonic() + 15
+    while len(list(place.iterdir())) < 2 and time.monotonic() < deadline:
+        time.sleep(0.002)
+    return [len(list(place.iterdir())), os.environ["AWS_LAMBDA_RUNTIME_API"]]
+"""
+    instances = {
+        "CapacityProviderArn": "arn:aws:lambda:us-east-1:123456789012:capacity-provider:p",
+        "PerExecutionEnvironmentMaxConcurrency": 2,
+    }
+    config = {"LambdaManagedInstancesCapacityProviderConfig": instances}
+    create(client, "f", source, Runtime=PYTHON, Timeout=20, CapacityProviderConfig=config)
+
+    def meet(_number: int) -> Any:
+        with client_of(serving.url) as own:
+            return invoke(own, "f", str(tmp_path))
+
+    with ThreadPoolExecutor(2) as pool:
+        first, second = pool.map(meet, range(2))
+    assert first == second
+    assert first[0] == 2
 
 
 def test_managed_instances_have_limits_of_their_own(client: Any) -> None:
