@@ -194,6 +194,15 @@ class LambdaService:
         """One call of another service, by its names in boto3; raises CallFailed or SetupError."""
         return await self._triggers.call(service, operation, arguments)
 
+    async def call_gateway(
+        self, service: str, operation: str, arguments: Mapping[str, Any]
+    ) -> None:
+        """The same at our own endpoint, once it is served: what pushes at functions is known there.
+
+        Raises CallFailed.
+        """
+        await self._triggers.call_gateway(self._own_url, service, operation, arguments)
+
     def __contains__(self, name: str) -> bool:
         """Whether there is a function of this name."""
         return name in self._functions.registry.functions

@@ -17,6 +17,7 @@ from typing import Any
 
 from rapid_mock.errors import SetupError
 from rapid_mock.templates.intrinsics import ACCOUNT, REGION, Scope
+from rapid_mock.templates.pushes import Pushes
 from rapid_mock.templates.resources import MADE, AwsCall, calls_to_make, in_order, known_of
 from rapid_mock.templates.yaml_reader import read_template
 
@@ -53,12 +54,14 @@ class ApiCall:
 class Project:
     """What a template comes to: calls in order, directories by function, what is left out.
 
-    `resources` are made before everything else, `mappings` after it.
+    `resources` are made before everything else, `mappings` after it; `pushes` when all of it is
+    served.
     """
 
     resources: list[AwsCall] = field(default_factory=list)
     calls: list[ApiCall] = field(default_factory=list)
     mappings: list[ApiCall] = field(default_factory=list)
+    pushes: list[AwsCall] = field(default_factory=list)
     places: dict[str, list[Path]] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
 
@@ -83,6 +86,7 @@ class _Reading:
         self._globals = (template.get("Globals") or {}).get("Function") or {}
         self._layer_places: dict[str, Path] = {}
         self._aliases: list[ApiCall] = []
+        self._pushes = Pushes()
 
     def project(self) -> Project:
         resources = {
@@ -102,6 +106,7 @@ class _Reading:
         }
         if self._made:
             kinds["AWS::Lambda::EventSourceMapping"] = self._mapping
+            kinds["AWS::Events::Rule"] = self._pushes.add_rule
             self._make(resources)
         for kind, read in kinds.items():
             for logical_id, resource in resources.items():
@@ -114,6 +119,7 @@ class _Reading:
         ]
         if others:
             self._note(f"resources that are not made here: {', '.join(others)}")
+        self._project.pushes = self._pushes.calls()
         return self._project
 
     # --- Resources --------------------------------------------------------------------------
@@ -156,25 +162,35 @@ class _Reading:
             kind = made[logical_id]["Type"]
             properties = self._scope.resolve(made[logical_id].get("Properties") or {})
             name = self._scope.name_of(logical_id)
-            self._project.resources += calls_to_make(kind, name, properties)
+            for call in calls_to_make(kind, name, properties):
+                if call.operation == "subscribe":
+                    self._pushes.add(call)
+                else:
+                    self._project.resources.append(call)
+            if kind == "AWS::S3::Bucket":
+                self._pushes.add_bucket(name, properties)
 
     def _event(
         self, name: str, properties: dict[str, Any], event: str, said: dict[str, Any]
     ) -> None:
-        """An event of SAM: a mapping, if it is of a queue or a stream and there is an AWS."""
+        """An event of SAM: a mapping of a queue or a stream, or what pushes, if there is an AWS."""
         members = dict(said.get("Properties") or {})
-        source = _EVENT_SOURCES.get(str(said.get("Type")))
+        kind = str(said.get("Type"))
+        source = _EVENT_SOURCES.get(kind)
+        alias = properties.get("AutoPublishAlias")
+        function = name if alias is None else f"{name}:{alias}"
         if source is None or not self._made:
-            self._note(f"{name}: event {event} ({said.get('Type')}) is not delivered here")
+            arn = f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:{function}"
+            label = f"{name}-{event}"
+            if not self._made or not self._pushes.add_event(kind, label, arn, members):
+                self._note(f"{name}: event {event} ({kind}) is not delivered here")
             return
         failure = (members.get("DestinationConfig") or {}).get("OnFailure")
         if failure:
             destination = {"Destination": failure["Destination"]}
             members["DestinationConfig"] = {"OnFailure": destination}
-        alias = properties.get("AutoPublishAlias")
-        function = name if alias is None else f"{name}:{alias}"
-        arn = {"FunctionName": function, "EventSourceArn": members.pop(source)}
-        self._project.mappings.append(ApiCall("CreateEventSourceMapping", body={**arn, **members}))
+        body = {"FunctionName": function, "EventSourceArn": members.pop(source), **members}
+        self._project.mappings.append(ApiCall("CreateEventSourceMapping", body=body))
 
     def _mapping(self, _logical_id: str, properties: dict[str, Any]) -> None:
         self._project.mappings.append(ApiCall("CreateEventSourceMapping", body=dict(properties)))

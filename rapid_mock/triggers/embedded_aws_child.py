@@ -45,7 +45,8 @@ class _QueueCall(NamedTuple):
 
     @property
     def queue(self) -> str:
-        return str(self.members.get("QueueUrl", ""))
+        """Its name: what comes before it in a URL depends on who asked."""
+        return str(self.members.get("QueueUrl", "")).rpartition("/")[2]
 
     def without_waiting(self) -> bytes:
         members = {**self.members, _WAIT: 0}
@@ -101,7 +102,7 @@ class OneAtATime:
                 "CONTENT_TYPE": "application/x-amz-json-1.0",
             }
             members = {
-                "QueueUrl": call.queue,
+                "QueueUrl": call.members.get("QueueUrl", ""),
                 "AttributeNames": ["ReceiveMessageWaitTimeSeconds"],
             }
             _, _, answer = self._asked({**environ, **target}, json.dumps(members).encode())

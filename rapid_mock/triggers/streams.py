@@ -7,12 +7,11 @@ Developer Guide.
 from __future__ import annotations
 
 import asyncio
-import sqlite3
 from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from rapid_mock.errors import CallFailed, InvalidParameterValue, RapidMockError
+from rapid_mock.errors import CallFailed, InvalidParameterValue
 from rapid_mock.service.event_source import SourceKind
 from rapid_mock.service.filter_criteria import FilterCriteria
 from rapid_mock.service.mapping_settings import AT_TIMESTAMP, LATEST, TRIM_HORIZON, stream_settings
@@ -115,7 +114,7 @@ class StreamPoller:
                 await self._stop_shards()
                 self._incarnation = ""
                 self._say(f"{gone}: the mapping waits for it")
-            except (RapidMockError, sqlite3.Error) as error:
+            except Exception as error:  # noqa: BLE001  an answer may be anything
                 self._say(f"the shards of {self._api.arn} cannot be listed: {spoken(error)}")
             self._has_looked.set()
             due = self._clock.now().monotonic + LISTING_SECONDS
