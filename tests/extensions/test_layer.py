@@ -11,7 +11,6 @@ import stat
 import subprocess
 import sys
 import zipfile
-from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -21,7 +20,7 @@ from lambda_extensions.layer import CannotBuild, build
 from lambda_extensions.layer_check import check
 from rapid_mock import LocalLambda
 from tests.support.command_line import ROOT, write_code, write_executable
-from tests.support.layers import ELF_ARM, ELF_X86, foreign
+from tests.support.layers import ELF_ARM, ELF_X86, foreign, wheel
 
 EXTENSION = """
 import sys
@@ -108,8 +107,15 @@ def test_layer_runs_without_any_package_of_ours(
 ) -> None:
     """Unzipped somewhere, with a bundled bare Python, the extension works under its file's name."""
     layer = tmp_path / "layer.zip"
+    packages = bare_python / "lib" / "python3.11" / "site-packages"
+    (packages / "pip").mkdir(parents=True)
     assert build(source, "shipper", layer, bundled=bare_python) == []
     assert entries(layer)["shipper/python/bin/python3"] == stat.S_IFLNK | 0o777
+    (packages / "numpy").mkdir()
+    assert build(source, "shipper", layer, bundled=bare_python) == [
+        f"{packages} stays behind with 1 entries such as numpy: name what the extension needs with "
+        "-r",
+    ]
     unpack(layer, tmp_path / "opt")
     assert run(tmp_path) == "hello from shipper in 1"
 
@@ -196,20 +202,6 @@ def test_function_without_python_is_told(source: Path, tmp_path: Path) -> None:
     assert 'extension "shipper" needs a Python, and this function has none' in (
         log.getvalue().decode()
     )
-
-
-def wheel(directory: Path, name: str, files: Mapping[str, str | bytes]) -> None:
-    """A minimal wheel."""
-    info = f"{name}-1.0.dist-info"
-    metadata = {
-        f"{info}/METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n",
-        f"{info}/WHEEL": "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
-    }
-    record = "".join(f"{path},,\n" for path in [*files, *metadata, f"{info}/RECORD"])
-    directory.mkdir(exist_ok=True)
-    with zipfile.ZipFile(directory / f"{name}-1.0-py3-none-any.whl", "w") as archive:
-        for path, content in {**files, **metadata, f"{info}/RECORD": record}.items():
-            archive.writestr(path, content)
 
 
 def test_requirements_are_in_the_layer(
