@@ -32,7 +32,7 @@ from tests.support.layers import ELF_ARM, ELF_X86, executable, foreign
             "error: extensions/x: has Windows line ends after #!; ",
         ),
         (
-            ("extensions/README", 0o755, b"hello"),
+            ("extensions/README", 0o644, b"hello"),
             "error: extensions/README: is neither a script with #! nor a binary, ",
         ),
         (("extensions/x", 0o755, ELF_ARM), "error: extensions/x: is for arm64, not for x86_64; "),
