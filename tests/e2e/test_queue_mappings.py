@@ -381,6 +381,7 @@ def test_stopped_while_polling(tmp_path: Path) -> None:
             assert time.monotonic() - begun < 5
         with clients_of(engine.url) as aws:
             rest = Worker(aws, tmp_path / "log", worker.name)
+            rest.url = worker.url.replace(serving.url, engine.url)
             left = rest.left()
             assert left > 0
             assert waiting(rest) == left
