@@ -333,6 +333,24 @@ def test_an_archive_without_entries(client: Any) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("level", "kinds"),
+    [
+        ("DEBUG", ["start", "runtimeDone", "report"]),
+        ("INFO", ["start", "report"]),
+        ("WARN", []),
+    ],
+)
+def test_platform_records_are_logged_by_the_system_log_level(
+    client: Any, level: str, kinds: list[str]
+) -> None:
+    """What is less than a warning is logged from its level on, INFO unless said otherwise."""
+    make(client, LoggingConfig={"LogFormat": "JSON", "SystemLogLevel": level})
+    answer = client.invoke(FunctionName="f", LogType="Tail")
+    lines = base64.b64decode(answer["LogResult"]).decode().splitlines()
+    assert [json.loads(line)["type"] for line in lines] == [f"platform.{kind}" for kind in kinds]
+
+
 def test_levels_and_groups_of_logs_reach_the_function(client: Any) -> None:
     """LoggingConfig sets format, level and group in the function's environment."""
     source = """
