@@ -109,7 +109,7 @@ class ConcurrencyOperations:
 
     def get_account_settings(self, _call: Call) -> Body:
         functions = self._registry.functions.values()
-        codes = {each.code.place: each.code.size for one in functions for each in one.in_order()}
+        size = sum(version.code.size for one in functions for version in one.versions.values())
         account = self._functions.account
         return {
             "AccountLimit": {
@@ -119,7 +119,10 @@ class ConcurrencyOperations:
                 "ConcurrentExecutions": account.limit,
                 "UnreservedConcurrentExecutions": account.unreserved,
             },
-            "AccountUsage": {"TotalCodeSize": sum(codes.values()), "FunctionCount": len(functions)},
+            "AccountUsage": {
+                "TotalCodeSize": size + self._functions.layers.size,
+                "FunctionCount": len(functions),
+            },
         }
 
     # --- Inside -----------------------------------------------------------------------------

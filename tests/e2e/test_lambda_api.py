@@ -471,6 +471,25 @@ def test_nothing_is_missed_by_deleting_page_by_page(client: Any) -> None:
         )
 
 
+def test_every_version_counts_in_the_size_of_all_code(client: Any) -> None:
+    """The account's usage has each version of functions and layers, also of the same code."""
+    make(client)
+    size = len(zip_of(SAYS.format("one")))
+
+    def used() -> Any:
+        return client.get_account_settings()["AccountUsage"]
+
+    before = used()
+    assert before["FunctionCount"] == 1
+    publish(client, "f")
+    assert used()["TotalCodeSize"] == before["TotalCodeSize"] + size
+    layer = zip_of("", "python/words.py")
+    made = client.publish_layer_version(LayerName="sized", Content={"ZipFile": layer})
+    assert used()["TotalCodeSize"] == before["TotalCodeSize"] + size + len(layer)
+    client.delete_layer_version(LayerName="sized", VersionNumber=made["Version"])
+    assert used()["TotalCodeSize"] == before["TotalCodeSize"] + size
+
+
 def test_settings_of_the_platform_are_kept(client: Any) -> None:
     """Recursion is terminated, runtimes are updated and nothing is signed, unless it is said."""
     make(client)
