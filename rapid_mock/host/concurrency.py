@@ -66,6 +66,10 @@ class ConcurrencyOperations:
             call,
             "Provisioned Concurrency Configs cannot be applied to unpublished function versions.",
         )
+        if "TenancyConfig" in function.latest.settings:
+            raise InvalidParameterValue(
+                "Provisioned Concurrency is not supported for functions with tenancy configuration."
+            )
         deployed = self._functions.deployed(function.name)
         config = ProvisionedConfig(call.body["ProvisionedConcurrentExecutions"], _seconds())
         check_provision(

@@ -293,9 +293,14 @@ def test_tenants_share_no_environment(client: Any) -> None:
     client.update_function_code(FunctionName="f", ZipFile=zip_of(TENANTS + "served = [0]\n"))
     wait_updated(client, "f")
     assert invoke(client, "f", TenantId="blue") == [0, "blue"]
+    publish(client, "f")
+    provisioned = {"Qualifier": "1", "ProvisionedConcurrentExecutions": 1}
     make(client, "g")
-    status, code, _ = refusal(client, "invoke", FunctionName="g", TenantId="blue")
-    assert (status, code) == (400, "InvalidParameterValueException")
+    for answer in (
+        refusal(client, "invoke", FunctionName="g", TenantId="blue"),
+        refusal(client, "put_provisioned_concurrency_config", FunctionName="f", **provisioned),
+    ):
+        assert answer[:2] == (400, "InvalidParameterValueException")
     assert refusal(client, "invoke", FunctionName="f", TenantId="no!") == (
         400,
         "ValidationException",
