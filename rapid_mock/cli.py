@@ -83,6 +83,13 @@ def build_parser() -> argparse.ArgumentParser:
         help="serve the functions of a rapid_mock.toml, or of a SAM or CloudFormation template",
     )
     start.add_argument(
+        "--parameter",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="a parameter of the template, in place of its default (repeatable)",
+    )
+    start.add_argument(
         "--aws",
         metavar="embedded|URL",
         help="serve all of AWS at this one endpoint: what is not Lambda goes to an embedded one "

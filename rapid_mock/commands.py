@@ -141,7 +141,10 @@ async def _serve(arguments: argparse.Namespace, options: FunctionOptions) -> int
         if arguments.watch:
             from rapid_mock.host.reload import Reload, watched_changes
 
-            reload = Reload(made.places, redeploy=service.redeploy, console=console)
+            described = None if arguments.config is None else Path(arguments.config)
+            reload = Reload(
+                made.places, redeploy=service.redeploy, console=console, described_by=described
+            )
             await reload.run(stop, watched_changes)
         await stop.wait()
     except SetupError:
@@ -160,7 +163,8 @@ async def _make(
     """The function of the command line, and those of a configuration."""
     made = Made({}, [])
     if arguments.config is not None:
-        made = await make_functions(service, Path(arguments.config), console)
+        parameters = _named("--parameter", arguments.parameter)
+        made = await make_functions(service, Path(arguments.config), console, parameters)
     if options.handler or options.runtime is not None or options.on_attach is not None:
         service.create_function(arguments.name, options)
         made.places[arguments.name] = [Path(options.code), *map(Path, options.extensions)]
@@ -212,7 +216,7 @@ def _options(
         timeout=None if arguments.no_timeout else arguments.timeout,
         memory=arguments.memory,
         extensions=arguments.extension or (image_extensions() if arguments.as_image else ()),
-        environment=_environment(arguments.env),
+        environment=_named("--env", arguments.env),
         runtime=None if arguments.runtime is None else shlex.split(arguments.runtime),
         python=arguments.python,
         log_format=arguments.log_format,
@@ -241,14 +245,14 @@ def _aws(
     return AwsPlace(where, credentials, None if state is None else Path(state))
 
 
-def _environment(pairs: list[str]) -> dict[str, str]:
-    variables = {}
+def _named(option: str, pairs: list[str]) -> dict[str, str]:
+    values = {}
     for pair in pairs:
         name, found, value = pair.partition("=")
         if not found:
-            raise SetupError(f"--env takes NAME=VALUE, not {name}")
-        variables[name] = value
-    return variables
+            raise SetupError(f"{option} takes NAME=VALUE, not {name}")
+        values[name] = value
+    return values
 
 
 def _credentials(arguments: argparse.Namespace) -> Mapping[str, str] | None:

@@ -27,8 +27,10 @@ class Made(NamedTuple):
     pushes: list[AwsCall]
 
 
-async def make_functions(service: LambdaService, path: Path, console: Console) -> Made:
-    """Make every function that the file describes.
+async def make_functions(
+    service: LambdaService, path: Path, console: Console, parameters: Mapping[str, str]
+) -> Made:
+    """Make every function that the file describes; `parameters` are those of a template.
 
     `rapid_mock.toml`, or any `.toml`; anything else is a SAM or CloudFormation template. What has
     no effect is told on the console. Raises SetupError that names the file and what is wrong.
@@ -38,7 +40,7 @@ async def make_functions(service: LambdaService, path: Path, console: Console) -
     if path.suffix == ".toml":
         made = Made(_make_project(service, path, console), [])
     else:
-        made = await _make_template(service, path, console)
+        made = await _make_template(service, path, console, parameters)
     console.explain(f"{path.name}: functions {', '.join(sorted(made.places)) or 'none'}")
     return made
 
@@ -70,10 +72,12 @@ def _make_project(service: LambdaService, path: Path, console: Console) -> dict[
     return places
 
 
-async def _make_template(service: LambdaService, path: Path, console: Console) -> Made:
+async def _make_template(
+    service: LambdaService, path: Path, console: Console, parameters: Mapping[str, str]
+) -> Made:
     from rapid_mock.templates.template import read_project
 
-    project = read_project(path, service.aws_url)
+    project = read_project(path, service.aws_url, parameters)
     for note in project.notes:
         console.explain(f"{path.name}: {note}")
     learned = await _make_resources(service, project.resources, path.name)
@@ -85,7 +89,8 @@ async def _make_template(service: LambdaService, path: Path, console: Console) -
             name = each.body.get("FunctionName") or each.params.get("function_name", "")
             raise SetupError(f"{path.name}: {each.operation} {name}: {refusal}") from refusal
         if each.operation == "CreateFunctionUrlConfig" and answer is not None:
-            name = each.params["function_name"].rpartition(":")[2]
+            alias = each.query.get("Qualifier")
+            name = each.params["function_name"].rpartition(":")[2] + (f":{alias}" if alias else "")
             console.explain(f"function URL of {name}: {answer['FunctionUrl']}")
     return Made(project.places, project.pushes)
 

@@ -29,7 +29,10 @@ class Changes(Protocol):
 
 
 class Reload:
-    """Watches the directories of functions; `redeploy(name)` makes new environments of one."""
+    """Watches the directories of functions; `redeploy(name)` makes new environments of one.
+
+    What `described_by`, a template or a project file, says is read at the start only.
+    """
 
     def __init__(
         self,
@@ -37,22 +40,31 @@ class Reload:
         *,
         redeploy: Callable[[str], Awaitable[None]],
         console: Console,
+        described_by: Path | None = None,
     ) -> None:
         self._functions = {
             name: [path.resolve() for path in paths] for name, paths in functions.items()
         }
         self._redeploy = redeploy
         self._console = console
+        self._described_by = None if described_by is None else described_by.resolve()
 
     async def run(self, stop: asyncio.Event, changes: Changes) -> None:
         """Until `stop` is set."""
         watched = {path for paths in self._functions.values() for path in paths}
+        if self._described_by is not None:
+            watched.add(self._described_by)
         async for changed in changes(sorted(watched), stop):
             await self.changed(changed)
 
     async def changed(self, paths: Iterable[Path]) -> None:
         """Some files have changed: reload whose they are, unless one of them cannot be code."""
         began, files = time.monotonic(), sorted(paths)
+        if self._described_by in files:
+            self._console.explain(
+                f"{self._described_by.name} changed: it is read again at the next start"
+            )
+            files.remove(self._described_by)
         concerned = [
             name
             for name, homes in self._functions.items()

@@ -12,6 +12,7 @@ from typing import Any
 
 from lambda_runtime import contract
 from rapid_mock.errors import SetupError
+from rapid_mock.templates.qualifiers import FIRST, VERSION, function_of, qualifier_of
 
 REGION, ACCOUNT, STACK = contract.DEFAULT_REGION, contract.DEFAULT_ACCOUNT_ID, "local"
 _PSEUDO: dict[str, Any] = {
@@ -23,8 +24,23 @@ _PSEUDO: dict[str, Any] = {
     "AWS::StackId": f"arn:aws:cloudformation:{REGION}:{ACCOUNT}:stack/{STACK}/0",
     "AWS::NotificationARNs": [],
 }
+_SAM_FUNCTION = "AWS::Serverless::Function"
+_BESIDE = ("Alias", "Version", "Url", "Role", "EventInvokeConfig")
+_SAM_APIS = ("ServerlessRestApi", "ServerlessHttpApi")
 _NAME_MEMBERS = ("FunctionName", "TableName", "BucketName", "QueueName", "TopicName", "Name")
 _VARIABLE = re.compile(r"\$\{(!?)([^}]*)\}")
+
+
+def _arn(function: str) -> str:
+    return f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:{function}"
+
+
+def _parameter(said: Mapping[str, Any], given: str | None) -> Any:
+    """Its value; lists come as texts with commas."""
+    value = said.get("Default", "") if given is None else given
+    kind = str(said.get("Type"))
+    is_list = kind == "CommaDelimitedList" or kind.startswith("List<")
+    return [each.strip() for each in str(value).split(",")] if is_list else value
 
 
 class NoValue:
@@ -51,9 +67,12 @@ class Scope:
         self._note = notes
         self._known = known
         self._parameters = {
-            name: (given or {}).get(name, (said or {}).get("Default", ""))
+            name: _parameter(said or {}, (given or {}).get(name))
             for name, said in (template.get("Parameters") or {}).items()
         }
+        for name, said in (template.get("Parameters") or {}).items():
+            if "Default" not in (said or {}) and name not in (given or {}):
+                notes(f"parameter {name} has no default and no --parameter: it is empty")
         self.layers: dict[str, str] = {}
         self._functions: dict[str, Callable[[Any], Any]] = {
             "Ref": self.ref,
@@ -113,9 +132,28 @@ class Scope:
             return self._parameters[name]
         if name in self.layers:
             return self.layers[name]
-        if name not in self.resources:
-            raise SetupError(f"there is no parameter or resource {name}")
+        return self._made_by_sam(name) if name not in self.resources else self._named(name)
+
+    def _named(self, name: str) -> str:
+        """What identifies a resource of the template."""
+        resource = self.resources[name]
+        qualifier = qualifier_of(resource, self.resolve)
+        if qualifier is not None:
+            return f"{_arn(function_of(resource, self.resolve))}:{qualifier}"
         return self.known_of(name).get("Ref", self.name_of(name))
+
+    def _made_by_sam(self, name: str) -> str:
+        """A resource that SAM makes beside those of the template; raises SetupError for others."""
+        functions = [
+            logical_id
+            for logical_id, resource in self.resources.items()
+            if resource.get("Type") == _SAM_FUNCTION
+        ]
+        beside = any(name.startswith(f"{each}{what}") for each in functions for what in _BESIDE)
+        if not beside and not name.startswith(_SAM_APIS):
+            raise SetupError(f"there is no parameter or resource {name}")
+        self._note(f"{name}, which SAM would make, is not known here")
+        return name
 
     def known_of(self, logical_id: str) -> Mapping[str, str]:
         """What is known of a resource beside its name."""
@@ -142,9 +180,13 @@ class Scope:
 
     def _get_att(self, said: Any) -> Any:
         logical_id, attribute = said.split(".", 1) if isinstance(said, str) else said
+        if logical_id not in self.resources:
+            return f"{self._made_by_sam(logical_id)}.{attribute}"
         kind = self.resources[logical_id].get("Type", "")
-        if attribute == "Arn" and kind in ("AWS::Serverless::Function", "AWS::Lambda::Function"):
-            return f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:{self.name_of(logical_id)}"
+        if attribute == "Arn" and kind in (_SAM_FUNCTION, "AWS::Lambda::Function"):
+            return _arn(self.name_of(logical_id))
+        if attribute == "Version" and kind == VERSION:
+            return FIRST
         if attribute in (known := self.known_of(logical_id)):
             return known[attribute]
         self._note(f"{logical_id}.{attribute} is not known here")

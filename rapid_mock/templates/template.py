@@ -6,10 +6,7 @@ resources, AWS SAM Developer Guide; "AWS::Lambda", AWS CloudFormation User Guide
 
 from __future__ import annotations
 
-import base64
-import io
 import sys
-import zipfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
@@ -22,10 +19,11 @@ from rapid_mock.templates.event_invoke import event_invoke_body, made_by_sam
 from rapid_mock.templates.images import image_code
 from rapid_mock.templates.intrinsics import ACCOUNT, REGION, Scope
 from rapid_mock.templates.pushes import Pushes
+from rapid_mock.templates.qualifiers import ALIAS, FIRST, VERSION
 from rapid_mock.templates.resources import MADE, AwsCall, calls_to_make, in_order, known_of
+from rapid_mock.templates.values import in_place, inline, kept, merged, text_of
 from rapid_mock.templates.yaml_reader import read_template
 
-LOCAL_BUCKET = "hot-reload"
 _ROLE = f"arn:aws:iam::{ACCOUNT}:role/local"
 _SAM, _CFN = "AWS::Serverless::Function", "AWS::Lambda::Function"
 _LAYERS = {"AWS::Serverless::LayerVersion": "ContentUri", "AWS::Lambda::LayerVersion": "Content"}
@@ -42,6 +40,7 @@ _SAM_ONLY = frozenset(
 )
 _EVENT_SOURCES = {"SQS": "Queue", "Kinesis": "Stream", "DynamoDB": "Stream"}
 _BOTH = frozenset({"FunctionName", "Layers", "ReservedConcurrentExecutions", "Tags"})
+_URL, _PROVISIONED = ("AuthType", "InvokeMode", "Cors"), "ProvisionedConcurrencyConfig"
 _CFN_ONLY = frozenset({"Code", "TracingConfig", "DeadLetterConfig"})
 _THIS_PYTHON = f"python3.{sys.version_info[1]}"
 
@@ -72,24 +71,37 @@ class Project:
     notes: list[str] = field(default_factory=list)
 
 
-def read_project(path: Path, aws_url: str | None = None) -> Project:
+def read_project(
+    path: Path, aws_url: str | None = None, parameters: Mapping[str, str] | None = None
+) -> Project:
     """Every function of a template; raises SetupError for what cannot be read or resolved.
+
+    `parameters` override the defaults of the template's.
 
     With `aws_url`, where the other services of AWS are, their resources are made too.
     """
     template = read_template(path.read_text("utf-8"), path.name)
-    return _Reading(template, path.parent, aws_url).project()
+    return _Reading(template, path.parent, aws_url, parameters or {}).project()
 
 
 class _Reading:
     """One template; its paths are relative to `home`."""
 
-    def __init__(self, template: dict[str, Any], home: Path, aws_url: str | None) -> None:
+    def __init__(
+        self,
+        template: dict[str, Any],
+        home: Path,
+        aws_url: str | None,
+        parameters: Mapping[str, str],
+    ) -> None:
         self._home = home.resolve()
         self._project = Project()
         self._made = frozenset() if aws_url is None else MADE
-        self._scope = Scope(template, self._note, known=partial(_known, aws_url))
-        self._globals = (template.get("Globals") or {}).get("Function") or {}
+        self._scope = Scope(template, self._note, parameters, known=partial(_known, aws_url))
+        common = template.get("Globals") or {}
+        self._globals = common.get("Function") or {}
+        if others := [section for section in common if section != "Function"]:
+            self._note(f"Globals: without effect here: {', '.join(others)}")
         self._layer_places: dict[str, Path] = {}
         self._pushes = Pushes()
 
@@ -105,9 +117,9 @@ class _Reading:
         kinds: dict[str, Callable[[str, dict[str, Any]], None]] = {
             _SAM: self._sam_function,
             _CFN: self._function,
+            VERSION: self._version,
+            ALIAS: self._alias,
             "AWS::Lambda::Url": self._url,
-            "AWS::Lambda::Alias": self._alias,
-            "AWS::Lambda::Version": self._version,
             "AWS::Lambda::EventInvokeConfig": self._event_invoke_config,
         }
         if self._made:
@@ -134,15 +146,15 @@ class _Reading:
         properties = self._scope.resolve(resource.get("Properties") or {})
         name = properties.get("LayerName", logical_id)
         place = self._directory(properties.get(_LAYERS[resource["Type"]], "."), logical_id)
-        body: dict[str, Any] = {"Content": _in_place(place)}
-        body |= _kept(properties, ("Description", "CompatibleRuntimes", "LicenseInfo"))
+        body: dict[str, Any] = {"Content": in_place(place)}
+        body |= kept(properties, ("Description", "CompatibleRuntimes", "LicenseInfo"))
         self._project.calls.append(ApiCall("PublishLayerVersion", {"layer_name": name}, body))
         arn = f"arn:aws:lambda:{REGION}:{ACCOUNT}:layer:{name}:1"
         self._scope.layers[logical_id] = arn
         self._layer_places[arn] = place
 
     def _sam_function(self, logical_id: str, own: dict[str, Any]) -> None:
-        properties = _merged(self._scope.resolve(self._globals), own)
+        properties = merged(self._scope.resolve(self._globals), own)
         name = properties.get("FunctionName", logical_id)
         self._leave_out(name, properties, {*_SAME, *_BOTH, *_SAM_ONLY, "Events"})
         for event, said in (properties.get("Events") or {}).items():
@@ -151,7 +163,7 @@ class _Reading:
             metadata = self._scope.resources[logical_id].get("Metadata") or {}
             properties = self._from_image(name, metadata, properties)
         if "InlineCode" in properties:
-            code = {"ZipFile": _inline(properties["InlineCode"])}
+            code = {"ZipFile": inline(properties["InlineCode"])}
         else:
             code = self._code(name, properties.get("CodeUri", "."))
         body = self._configuration(name, properties, code)
@@ -221,26 +233,41 @@ class _Reading:
         self._leave_out(name, properties, {*_SAME, *_BOTH, *_CFN_ONLY})
         code = properties.get("Code", ".")
         if isinstance(code, dict) and "ZipFile" in code:
-            code = {"ZipFile": _inline(code["ZipFile"])}
+            code = {"ZipFile": inline(code["ZipFile"])}
         else:
             code = self._code(name, code)
         body = self._configuration(name, properties, code)
-        body |= _kept(properties, ("TracingConfig", "DeadLetterConfig"))
+        body |= kept(properties, ("TracingConfig", "DeadLetterConfig"))
         tags = properties.get("Tags")
         if isinstance(tags, list):
             properties = properties | {"Tags": {tag["Key"]: tag["Value"] for tag in tags}}
         self._create(name, properties, body)
 
-    def _url(self, _logical_id: str, properties: dict[str, Any]) -> None:
-        body = _kept(properties, ("AuthType", "InvokeMode", "Cors"))
-        self._call("CreateFunctionUrlConfig", properties["TargetFunctionArn"], body)
+    def _url(self, logical_id: str, properties: dict[str, Any]) -> None:
+        self._leave_out(logical_id, properties, {*_URL, "TargetFunctionArn", "Qualifier"})
+        query = kept(properties, ("Qualifier",))
+        body = kept(properties, _URL)
+        self._call("CreateFunctionUrlConfig", properties["TargetFunctionArn"], body, query)
 
-    def _version(self, _logical_id: str, properties: dict[str, Any]) -> None:
-        self._call("PublishVersion", properties["FunctionName"], {})
+    def _version(self, logical_id: str, properties: dict[str, Any]) -> None:
+        self._leave_out(logical_id, properties, {"FunctionName", "Description", _PROVISIONED})
+        name = properties["FunctionName"]
+        self._call("PublishVersion", name, kept(properties, ("Description",)))
+        self._provision(name, properties, FIRST)
 
-    def _alias(self, _logical_id: str, properties: dict[str, Any]) -> None:
-        body = _kept(properties, ("Name", "FunctionVersion", "Description"))
-        self._call("CreateAlias", properties["FunctionName"], body)
+    def _alias(self, logical_id: str, properties: dict[str, Any]) -> None:
+        known = ("Name", "FunctionVersion", "Description")
+        self._leave_out(logical_id, properties, {*known, "FunctionName", _PROVISIONED})
+        body = kept(properties, known)
+        name = properties["FunctionName"]
+        self._call("CreateAlias", name, body)
+        self._provision(name, properties, properties["Name"])
+
+    def _provision(self, name: str, properties: dict[str, Any], qualifier: str) -> None:
+        if _PROVISIONED in properties:
+            query = {"Qualifier": qualifier}
+            body = properties[_PROVISIONED]
+            self._call("PutProvisionedConcurrencyConfig", name, body, query)
 
     def _event_invoke_config(self, _logical_id: str, properties: dict[str, Any]) -> None:
         qualifier = properties.get("Qualifier", LATEST)
@@ -262,10 +289,10 @@ class _Reading:
     def _configuration(
         self, name: str, properties: dict[str, Any], code: dict[str, str]
     ) -> dict[str, Any]:
-        body = {"FunctionName": name, "Role": _ROLE, "Code": code, **_kept(properties, _SAME)}
+        body = {"FunctionName": name, "Role": _ROLE, "Code": code, **kept(properties, _SAME)}
         variables = body.get("Environment", {}).get("Variables")
         if variables:
-            texts = {key: _text(value) for key, value in variables.items()}
+            texts = {key: text_of(value) for key, value in variables.items()}
             body["Environment"] = {"Variables": texts}
         if properties.get("Layers"):
             body["Layers"] = properties["Layers"]
@@ -277,7 +304,7 @@ class _Reading:
 
     def _create(self, name: str, properties: dict[str, Any], body: dict[str, Any]) -> None:
         if properties.get("Tags"):
-            body["Tags"] = {key: _text(value) for key, value in properties["Tags"].items()}
+            body["Tags"] = {key: text_of(value) for key, value in properties["Tags"].items()}
         self._project.calls.append(ApiCall("CreateFunction", body=body))
         if "ReservedConcurrentExecutions" in properties:
             count = properties["ReservedConcurrentExecutions"]
@@ -288,17 +315,15 @@ class _Reading:
         if alias is None:
             return
         self._call("PublishVersion", name, {})
-        self._call("CreateAlias", name, {"Name": alias, "FunctionVersion": "1"})
-        config = properties.get("ProvisionedConcurrencyConfig")
-        if config is not None:
-            self._call("PutProvisionedConcurrencyConfig", name, config, {"Qualifier": alias})
+        self._call("CreateAlias", name, {"Name": alias, "FunctionVersion": FIRST})
+        self._provision(name, properties, alias)
 
     def _code(self, name: str, said: Any) -> dict[str, str]:
         if not isinstance(said, str) or said.startswith("s3://"):
             raise SetupError(f"function {name}: its code is not on this machine, but at {said}")
         place = self._directory(said, name)
         self._project.places.setdefault(name, []).append(place)
-        return _in_place(place)
+        return in_place(place)
 
     def _directory(self, said: str, name: str) -> Path:
         place = (self._home / said).resolve()
@@ -329,34 +354,3 @@ class _Reading:
 
 def _known(aws_url: str | None, kind: str, name: str) -> Mapping[str, str]:
     return {} if aws_url is None else known_of(kind, name, aws_url)
-
-
-def _merged(common: Any, own: Any) -> Any:
-    """Globals under a function's own: maps member by member, lists one after the other (SAM)."""
-    if isinstance(common, dict) and isinstance(own, dict):
-        both = {name: _merged(common[name], own[name]) for name in common if name in own}
-        return {**common, **own, **both}
-    if isinstance(common, list) and isinstance(own, list):
-        return [*common, *own]
-    return own
-
-
-def _kept(properties: Mapping[str, Any], names: tuple[str, ...]) -> dict[str, Any]:
-    return {name: properties[name] for name in names if name in properties}
-
-
-def _in_place(directory: Path) -> dict[str, str]:
-    return {"S3Bucket": LOCAL_BUCKET, "S3Key": str(directory)}
-
-
-def _inline(source: str) -> str:
-    """Source text as the archive that the API takes; CloudFormation calls the file index."""
-    packed = io.BytesIO()
-    with zipfile.ZipFile(packed, "w") as archive:
-        archive.writestr("index.py", source)
-    return base64.b64encode(packed.getvalue()).decode()
-
-
-def _text(value: Any) -> str:
-    """A variable's value as CloudFormation makes it a text."""
-    return str(value).lower() if isinstance(value, bool) else str(value)

@@ -87,6 +87,18 @@ def invoke(serving: Serving, name: str) -> Any:
         return json.loads(answer.read())
 
 
+def client_of(serving: Serving) -> closing[Any]:
+    return closing(
+        boto3.client(
+            "lambda",
+            endpoint_url=serving.url,
+            region_name="us-east-1",
+            aws_access_key_id="local",
+            aws_secret_access_key="local",
+        )
+    )
+
+
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
     write_code(tmp_path / "hello", HELLO)
@@ -166,14 +178,7 @@ def test_events_are_handled_as_the_template_says(tmp_path: Path) -> None:
     template = tmp_path / "template.yaml"
     template.write_text(EVENTS.replace("RUNTIME", runtime()))
     with Serving("--config", str(template)) as serving:
-        client = boto3.client(
-            "lambda",
-            endpoint_url=serving.url,
-            region_name="us-east-1",
-            aws_access_key_id="local",
-            aws_secret_access_key="local",
-        )
-        with closing(client):
+        with client_of(serving) as client:
             get = client.get_function_event_invoke_config
             alias = get(FunctionName="FailsToo", Qualifier="live")
             assert alias["MaximumRetryAttempts"] == 1
@@ -185,6 +190,81 @@ def test_events_are_handled_as_the_template_says(tmp_path: Path) -> None:
     assert "rapid-mock: template.yaml: Fails: no destination is made for OnSuccess (SQS)" in (
         serving.log
     )
+
+
+QUALIFIERS = """\
+Transform: AWS::Serverless-2016-10-31
+Parameters:
+  Stage: {Type: String}
+  Zones: {Type: CommaDelimitedList, Default: "a, b"}
+Globals:
+  Function: {Runtime: RUNTIME, Handler: index.handler}
+  HttpApi: {FailOnWarnings: true}
+Resources:
+  F:
+    Type: AWS::Serverless::Function
+    Properties:
+      InlineCode: "import os\\ndef handler(event, context): return dict(os.environ)"
+      Environment:
+        Variables:
+          STAGE: !Ref Stage
+          ZONE: !Select [1, !Ref Zones]
+          ALIAS: !Ref Alias
+          NUMBER: !GetAtt One.Version
+          VERSION: !Ref One
+          API: !Sub "https://${ServerlessHttpApi}/"
+          URL: !GetAtt FUrl.FunctionUrl
+  Alias:
+    Type: AWS::Lambda::Alias
+    Properties:
+      FunctionName: !Ref F
+      Name: live
+      FunctionVersion: !GetAtt One.Version
+      ProvisionedConcurrencyConfig: {ProvisionedConcurrentExecutions: 1}
+      Strange: 1
+  One:
+    Type: AWS::Lambda::Version
+    Properties: {FunctionName: !GetAtt F.Arn, Description: first}
+  Url:
+    Type: AWS::Lambda::Url
+    Properties: {TargetFunctionArn: !GetAtt F.Arn, Qualifier: live, AuthType: NONE}
+"""
+
+
+def test_versions_aliases_and_what_sam_makes(tmp_path: Path) -> None:
+    """The code is version 1, an alias may have provisioned concurrency, a parameter be given.
+
+    What SAM makes beside a template is named, and so is every member without effect.
+    """
+    template = tmp_path / "template.yaml"
+    template.write_text(QUALIFIERS.replace("RUNTIME", runtime()))
+    with Serving("--config", str(template), "--parameter", "Stage=prod") as serving:
+        found = invoke(serving, "F")
+        arn = "arn:aws:lambda:us-east-1:123456789012:function:F"
+        assert [found[name] for name in ("STAGE", "ZONE", "NUMBER")] == ["prod", "b", "1"]
+        assert (found["ALIAS"], found["VERSION"]) == (f"{arn}:live", f"{arn}:1")
+        with client_of(serving) as client:
+            alias = client.get_alias(FunctionName="F", Name="live")
+        assert (alias["FunctionVersion"], alias["AliasArn"]) == ("1", f"{arn}:live")
+        assert serving.stop() == 0
+    for note in (
+        "Globals: without effect here: HttpApi",
+        "Alias: without effect here: Strange",
+        "ServerlessHttpApi, which SAM would make, is not known here",
+        "FUrl, which SAM would make, is not known here",
+    ):
+        assert f"rapid-mock: template.yaml: {note}\n" in serving.log
+    assert "rapid-mock: function URL of F:live: http://127.0.0.1:" in serving.log
+
+
+def test_a_parameter_without_a_value_is_named(tmp_path: Path) -> None:
+    """It is empty, and said to be."""
+    template = tmp_path / "template.yaml"
+    template.write_text("Parameters: {Stage: {Type: String}}\nResources: {}\n")
+    with Serving("--config", str(template)) as serving:
+        assert serving.stop() == 0
+    note = "parameter Stage has no default and no --parameter: it is empty"
+    assert f"rapid-mock: template.yaml: {note}\n" in serving.log
 
 
 IMAGE = """Transform: AWS::Serverless-2016-10-31

@@ -22,6 +22,7 @@ class Reloading:
             {"a": [self.one], "b": [self.two, self.one / "shared"]},
             redeploy=self.redeploy,
             console=Console(self.log),
+            described_by=directory / "template.yaml",
         )
 
     async def redeploy(self, name: str) -> None:
@@ -73,6 +74,15 @@ def test_a_function_that_cannot_be_reloaded_says_why(reloading: Reloading) -> No
     assert reloading.told == (
         "rapid-mock: gone changed, but function a cannot be reloaded: there is no directory two\n"
     )
+
+
+def test_what_describes_the_functions_is_read_at_the_start(reloading: Reloading) -> None:
+    """An edit of the template is told, and no function is reloaded for it."""
+    reloading.change(reloading.one.parent, "template.yaml")
+    assert reloading.told == (
+        "rapid-mock: template.yaml changed: it is read again at the next start\n"
+    )
+    assert reloading.reloaded == []
 
 
 def test_many_files_are_counted(reloading: Reloading) -> None:
