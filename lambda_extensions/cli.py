@@ -10,7 +10,7 @@ import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from lambda_extensions.layer import PLATFORMS, CannotBuild, build
+from lambda_extensions.layer import ARCHITECTURES, CannotBuild, build
 from lambda_extensions.layer_check import check
 
 EXIT_FINDINGS, EXIT_USAGE = 1, 2
@@ -89,7 +89,7 @@ def _parser() -> argparse.ArgumentParser:
     making = commands.add_parser("build", help="make the layer of an extension")
     making.add_argument("-o", "--output", metavar="ZIP", help="default: NAME.zip")
     making.add_argument("--python", type=_versions, default=(), metavar="3.12,3.13")
-    making.add_argument("--arch", choices=sorted(PLATFORMS), default="x86_64")
+    making.add_argument("--arch", choices=ARCHITECTURES, default="x86_64")
     making.add_argument(
         "--bundle-python", type=Path, metavar="DIR", help="bring this Python along (bin/python3)"
     )
@@ -103,7 +103,7 @@ def _parser() -> argparse.ArgumentParser:
         command.add_argument("-r", "--requirements", type=Path, metavar="FILE")
     checking = commands.add_parser("check", help="say what is wrong with a layer, and its mend")
     checking.add_argument("layer", metavar="ZIP")
-    checking.add_argument("--arch", choices=sorted(PLATFORMS), help="the functions' architecture")
+    checking.add_argument("--arch", choices=ARCHITECTURES, help="the functions' architecture")
     checking.set_defaults(command=_check)
     return parser
 

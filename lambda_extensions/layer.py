@@ -21,27 +21,30 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from lambda_extensions import launcher
-from lambda_extensions.errors import LambdaExtensionsError
-from lambda_runtime import contract
+from lambda_extensions.layer_content import (
+    MACHINE_NAMES,
+    CannotBuild,
+    add_requirements,
+    add_sdk,
+    add_source,
+    wrong_libraries,
+)
 
+__all__ = ["ARCHITECTURES", "MAX_UNZIPPED_BYTES", "CannotBuild", "build"]
+
+ARCHITECTURES = sorted(MACHINE_NAMES)
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 MAX_UNZIPPED_BYTES = 250 * 1024 * 1024
-ENTRY_POINTS = ("main.py", "__main__.py")
-LEFT_OUT = shutil.ignore_patterns("__pycache__", "*.pyc", ".git", ".venv", "*.dist-info")
 NOT_BUNDLED = shutil.ignore_patterns(
     *("__pycache__", "*.a", "config-*", "pkgconfig", "include", "share"),
-    *("test", "idlelib", "tkinter", "turtledemo", "ensurepip", "lib2to3", "pip", "pip-*"),
+    *("test", "idlelib", "tkinter", "turtledemo", "ensurepip", "lib2to3", "site-packages"),
 )
 """What of a Python only its developers need: two thirds of its size."""
+OF_ITSELF = ("pip", "pip-", "setuptools", "_distutils_hack", "distutils-", "README", "__pycache__")
+"""What a Python has in its site-packages before anybody installs something."""
 
-PLATFORMS = {"x86_64": "manylinux2014_x86_64", "arm64": "manylinux2014_aarch64"}
+OWN_VERSION = f"{sys.version_info[0]}.{sys.version_info[1]}"
 _EPOCH = (1980, 1, 1, 0, 0, 0)
-_SDK = (Path(__file__).parent, Path(contract.__file__).parent)
-_COMPILED = re.compile(r"\.cpython-3(\d+)-([a-z0-9_]+)-.*\.so$")
-
-
-class CannotBuild(LambdaExtensionsError):
-    """Raised when a layer cannot be made of what was given; the text says why."""
 
 
 def build(
@@ -62,55 +65,31 @@ def build(
     """
     if not NAME.fullmatch(name):
         raise CannotBuild(f"{name!r} cannot be an extension's name: letters, digits, . _ - are")
-    own = f"{sys.version_info[0]}.{sys.version_info[1]}"
-    versions = pythons or (own if bundled is None else _version_of(bundled),)
+    versions = pythons or (OWN_VERSION if bundled is None else _version_of(bundled),)
     with tempfile.TemporaryDirectory(prefix="lambda-extensions-") as place:
         root = Path(place)
         code = root / name
-        _add_source(source, code)
-        for package in _SDK:
-            shutil.copytree(package, code / package.name, ignore=LEFT_OUT)
+        warnings = [*add_source(source, code, output)]
+        add_sdk(code)
         if requirements is not None:
-            _install(requirements, code, versions[0], arch)
-        warnings = [*_wrong_wheels(code, versions, arch)]
+            add_requirements(requirements, code, versions, arch)
+        warnings += wrong_libraries(code, versions, arch)
+        _add_launcher(root, name, versions, is_strict=bool(pythons))
         if bundled is not None:
-            _add_python(bundled, code / "python")
+            shutil.copytree(bundled, code / "python", symlinks=True, ignore=NOT_BUNDLED)
+            warnings += _left_behind(bundled)
             warnings += _compile_with(code / "python" / "bin" / "python3", code, root)
         else:
             warnings += _compile(code, root, versions)
-        _add_launcher(root, name, versions if pythons else ())
         warnings += _sizes(root)
         _zip(root, output)
     return warnings
 
 
-def _add_source(source: Path, code: Path) -> None:
-    if source.is_file():
-        code.mkdir()
-        shutil.copyfile(source, code / "main.py")
-        return
-    entry = next((one for one in ENTRY_POINTS if (source / one).is_file()), None)
-    if entry is None:
-        raise CannotBuild(f"{source} is neither a file nor a directory with {ENTRY_POINTS[0]}")
-    shutil.copytree(source, code, ignore=LEFT_OUT)
-    (code / entry).rename(code / "main.py")
-
-
-def _install(requirements: Path, code: Path, version: str, arch: str) -> None:
-    command = [sys.executable, "-m", "pip", "install", "--quiet", "--target", str(code)]
-    command += ["--only-binary=:all:", "--platform", PLATFORMS[arch], "--platform", "any"]
-    command += ["--python-version", version, "--no-compile", "-r", str(requirements)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise CannotBuild(f"pip cannot install {requirements}: {done.stderr.strip()[-500:]}")
-    shutil.rmtree(code / "bin", ignore_errors=True)
-
-
 def _compile(code: Path, root: Path, versions: Sequence[str]) -> Iterator[str]:
     """Bytecode for every version whose Python is here."""
-    own = f"{sys.version_info[0]}.{sys.version_info[1]}"
     for version in versions:
-        python = sys.executable if version == own else shutil.which(f"python{version}")
+        python = sys.executable if version == OWN_VERSION else shutil.which(f"python{version}")
         if python is None:
             yield f"python{version} is not here: no bytecode for it, each cold start compiles"
         else:
@@ -129,20 +108,6 @@ def _compile_with(python: Path, code: Path, root: Path) -> Iterator[str]:
         yield f"not all is compiled by {python.name}, each cold start does: {problem}"
 
 
-def _wrong_wheels(code: Path, versions: Sequence[str], arch: str) -> Iterator[str]:
-    machine = {"x86_64": "x86_64", "arm64": "aarch64"}[arch]
-    for path in sorted(code.rglob("*.so")):
-        found = _COMPILED.search(path.name)
-        if found is None:
-            continue
-        place = path.relative_to(code)
-        missing = [one for one in versions if one != f"3.{found[1]}"]
-        if missing:
-            yield f"{place} is for Python 3.{found[1]} and not for {', '.join(missing)}"
-        if found[2] != machine:
-            yield f"{place} is for {found[2]} and not for {machine}"
-
-
 def _version_of(bundled: Path) -> str:
     python = bundled / "bin" / "python3"
     if not os.access(python, os.X_OK):
@@ -155,18 +120,24 @@ def _version_of(bundled: Path) -> str:
     return done.stdout.strip()
 
 
-def _add_python(bundled: Path, place: Path) -> None:
-    shutil.copytree(bundled, place, symlinks=True, ignore=NOT_BUNDLED)
+def _left_behind(bundled: Path) -> Iterator[str]:
+    for packages in sorted(bundled.glob("lib/python3*/site-packages")):
+        names = sorted(one.name for one in packages.iterdir())
+        others = [name for name in names if not name.startswith(OF_ITSELF)]
+        if others:
+            yield (
+                f"{packages} stays behind with {len(others)} entries such as {others[0]}: "
+                "name what the extension needs with -r"
+            )
 
 
-def _add_launcher(root: Path, name: str, versions: Sequence[str]) -> None:
+def _add_launcher(root: Path, name: str, versions: Sequence[str], *, is_strict: bool) -> None:
     (root / "extensions").mkdir()
     path = root / "extensions" / name
-    path.write_text(launcher.SHELL.format(name=name), newline="\n")
+    path.write_text(launcher.shell(name, versions, is_strict=is_strict), newline="\n")
     path.chmod(0o755)
-    (root / name / "launch.py").write_text(
-        launcher.PYTHON.format(name=name, versions=tuple(versions)), newline="\n"
-    )
+    text = launcher.PYTHON.format(name=name, versions=tuple(versions) if is_strict else ())
+    (root / name / "launch.py").write_text(text, newline="\n")
 
 
 def _sizes(root: Path) -> Iterator[str]:

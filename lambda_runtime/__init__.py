@@ -33,13 +33,15 @@ if TYPE_CHECKING:
         after_response,
         middleware,
         on_error,
+        on_init,
         on_shutdown,
         request_sigterm,
     )
+    from lambda_runtime.more_codecs import OrjsonCodec, RawCodec
     from lambda_runtime.serialization import Codec, JsonCodec
     from lambda_runtime.snapstart import register_after_restore, register_before_snapshot
     from lambda_runtime.start import Runtime, run
-    from lambda_runtime.streaming import HttpResponse, ResponseStream
+    from lambda_runtime.streaming import HttpResponse, Response, ResponseStream
 
 __all__ = [
     "ClientContext",
@@ -54,6 +56,9 @@ __all__ = [
     "JsonCodec",
     "LambdaContext",
     "LambdaRuntimeError",
+    "OrjsonCodec",
+    "RawCodec",
+    "Response",
     "ResponseStream",
     "Runtime",
     "RuntimeApiError",
@@ -63,6 +68,7 @@ __all__ = [
     "current_context",
     "middleware",
     "on_error",
+    "on_init",
     "on_shutdown",
     "register_after_restore",
     "register_before_snapshot",
@@ -79,11 +85,12 @@ if not TYPE_CHECKING:
         "current": "cancel_before_deadline current_context use_codec use_pipelining",
         "errors": "ConnectionLost DeadlineReached HandlerError LambdaRuntimeError RuntimeApiError",
         "handler": "Handler",
-        "hooks": "after_response middleware on_error on_shutdown request_sigterm",
+        "hooks": "after_response middleware on_error on_init on_shutdown request_sigterm",
+        "more_codecs": "OrjsonCodec RawCodec",
         "serialization": "Codec JsonCodec",
         "snapstart": "register_after_restore register_before_snapshot",
         "start": "Runtime run",
-        "streaming": "HttpResponse ResponseStream",
+        "streaming": "HttpResponse Response ResponseStream",
     }
     _HOMES = {name: home for home, names in _NAMES.items() for name in names.split()}
 

@@ -49,11 +49,17 @@ def find_handler(name: str) -> Handler:
 
 
 def prepared(handler: Handler) -> Handler:
-    """The handler inside its middleware; asyncio is loaded now for one that will need it."""
+    """The handler inside its middleware, after the init hooks.
+
+    asyncio is loaded now for one that will need it. Raises what the init hooks raise.
+    """
     hooks = sys.modules.get("lambda_runtime.hooks")
     if is_async(handler):
         __import__("lambda_runtime.event_loop")
-    return handler if hooks is None else hooks.wrapped(handler)
+    if hooks is None:
+        return handler
+    hooks.run_init()
+    return hooks.wrapped(handler)  # type: ignore[no-any-return]
 
 
 def is_async(handler: Handler) -> bool:

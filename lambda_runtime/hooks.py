@@ -1,5 +1,6 @@
-"""What a user may hang into the life of the runtime: shutdown, after a response, around a handler.
+"""What a user may hang into the life of the runtime: its init, its end, around a handler.
 
+    @on_init                          after the handler's module has loaded, before the first event
     @on_shutdown                      SIGTERM, SIGINT or a normal end; last registered first
     after_response(function, ...)     before the next event is asked for
     @middleware                       (call, event, context) around every invocation
@@ -45,12 +46,22 @@ SIGTERM_EXTENSION = "lambda-runtime-sigterm"
 SHUTDOWN_SECONDS = 0.5
 """What all shutdown hooks together may take: what Lambda leaves a runtime with an extension."""
 
+_init_hooks: list[Callable[[], object]] = []
 _shutdown_hooks: list[Callable[[], object]] = []
 _middleware: list[Middleware] = []
 _mappers: list[Mapper] = []
 
 
 # --- Registering ------------------------------------------------------------------------------
+
+
+def on_init(hook: Hook) -> Hook:
+    """Run `hook` at the end of the init phase; usable as a decorator; `async def` too.
+
+    In the order of registration; what one raises is an init error, like what a module raises.
+    """
+    _init_hooks.append(hook)
+    return hook
 
 
 def on_shutdown(hook: Hook) -> Hook:
@@ -121,6 +132,12 @@ def _park(connection: Connection, identifier: str) -> None:
 # --- Used by the loop -------------------------------------------------------------------------
 
 
+def run_init() -> None:
+    """Run the init hooks, each once. Raises what they raise."""
+    while _init_hooks:
+        _call(_init_hooks.pop(0))
+
+
 def run_all(calls: list[Callable[[], object]]) -> None:
     """Do what was put off until after the response; its errors are logged."""
     while calls:
@@ -187,15 +204,19 @@ class _OutOfTime(BaseException):
 
 def _run(hook: Callable[[], object]) -> None:
     try:
-        result = hook()
-        if hasattr(result, "__await__"):
-            from lambda_runtime.event_loop import run
-
-            run(result)  # type: ignore[arg-type]
+        _call(hook)
     except Exception as error:  # noqa: BLE001  one hook's error must not keep the others from running
         from lambda_runtime.failures import log_error
 
         log_error(error)
+
+
+def _call(hook: Callable[[], object]) -> None:
+    result = hook()
+    if hasattr(result, "__await__"):
+        from lambda_runtime.event_loop import run
+
+        run(result)  # type: ignore[arg-type]
 
 
 def _request_shutdown(_number: int, _frame: object) -> None:

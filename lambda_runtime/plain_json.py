@@ -76,12 +76,9 @@ class _Copy:
 
     def _of_container(self, value: object) -> object:
         if isinstance(value, dict):
-            return {  # the encoder asks nobody about keys
-                key.decode() if isinstance(key, bytes) else key: self.of(member)
-                for key, member in value.items()
-            }
+            return self._of_members(value)
         if isinstance(value, list) or (isinstance(value, tuple) and not self._has_names(value)):
-            return [self.of(member) for member in value]
+            return self._of_items(value)
         if self._has_names(value):
             members = value._asdict()  # type: ignore[attr-defined]
             if not isinstance(members, dict):
@@ -91,10 +88,48 @@ class _Copy:
             return self.of(self._default(value))
         raise TypeError(f"Object of type {type(value).__name__} is not JSON serializable")
 
+    def _of_members(self, value: dict[Any, Any]) -> dict[object, object]:
+        copy: dict[object, object] = {}
+        for key, member in value.items():
+            text = key.decode() if isinstance(key, bytes) else key  # the encoder asks nobody
+            if not isinstance(text, _KEYS):
+                what = "keys must be str, int, float, bool or None, not"
+                raise TypeError(f"{what} {type(text).__name__}")
+            try:
+                copy[text] = self.of(member)
+            except (TypeError, ValueError) as error:
+                _add_step(error, f".{text}" if _is_name(text) else f"[{json.dumps(text)}]")
+                raise
+        return copy
+
+    def _of_items(self, value: list[Any] | tuple[Any, ...]) -> list[object]:
+        copy = []
+        for index, member in enumerate(value):
+            try:
+                copy.append(self.of(member))
+            except (TypeError, ValueError) as error:
+                _add_step(error, f"[{index}]")
+                raise
+        return copy
+
     def _has_names(self, value: object) -> bool:
         if isinstance(value, type) or not callable(getattr(value, "_asdict", None)):
             return False
         return self._named_tuples or not isinstance(value, tuple)
+
+
+def place_of(error: Exception) -> str:
+    """Where in the value `dump` met what it refuses, ` (at $.items[3].created)`; if inside it."""
+    steps = error.__dict__.pop(_STEPS, None)
+    return f" (at ${steps})" if steps else ""
+
+
+def _add_step(error: Exception, step: str) -> None:
+    error.__dict__[_STEPS] = step + error.__dict__.get(_STEPS, "")
+
+
+def _is_name(key: object) -> bool:
+    return isinstance(key, str) and key.isidentifier()
 
 
 def _decimal() -> type | tuple[()]:
@@ -107,6 +142,8 @@ def _refuse_constant(text: str) -> object:
     raise ValueError(f"{text} is not JSON")
 
 
+_KEYS = (str, int, float, type(None))
+_STEPS = "_lambda_runtime_steps"
 _INFINITY = float("inf")
 # No markers (cycles are found before), no default; the encoder in Python, the only one that lets a
 # number keep its digits. Indent, key separator, item separator, sort keys, skip keys, one shot.

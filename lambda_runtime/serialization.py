@@ -54,7 +54,7 @@ class JsonCodec:
 
         Raises UnmarshalFailed.
         """
-        if content_type is not None and not _is_json(content_type):
+        if content_type is not None and not is_json(content_type):
             return bytes(body)
         try:
             return load(str(body, "utf-8"))
@@ -75,6 +75,7 @@ class JsonCodec:
     def _encode_plainly(self, result: object) -> bytes:
         """What the quick encoder refuses: Decimal, bytes, `_asdict()`; else a good reason."""
         from lambda_runtime.plain_json import dump as dump_plainly
+        from lambda_runtime.plain_json import place_of
 
         try:
             text = dump_plainly(result, default=self._default, named_tuples=self._named_tuples)
@@ -82,7 +83,8 @@ class JsonCodec:
             why = "maximum recursion depth exceeded while encoding a JSON object"
             raise MarshalFailed(f"Unable to marshal response: {why}") from None
         except (TypeError, ValueError) as error:
-            raise MarshalFailed(f"Unable to marshal response: {error}") from None
+            text = f"Unable to marshal response: {error}{place_of(error)}"
+            raise MarshalFailed(text) from None
         return _utf8(text)
 
 
@@ -91,7 +93,8 @@ def _utf8(text: str) -> bytes:
     return text.encode("utf-8", "backslashreplace")
 
 
-def _is_json(content_type: str) -> bool:
+def is_json(content_type: str) -> bool:
+    """Whether an event of this type is JSON; an empty one counts as such."""
     if content_type == contract.CONTENT_TYPE_JSON:
         return True
     return content_type.partition(";")[0].strip().lower() in (contract.CONTENT_TYPE_JSON, "")

@@ -29,8 +29,8 @@ SETTLED_SECONDS = 10.0
 FIRST_DELAY_SECONDS, LONGEST_DELAY_SECONDS = 0.1, 5.0
 MOST_DEATHS = 5
 """So many young deaths in a row in one place, and nobody else alive: that is the end."""
-GRACE_SECONDS = 1.0
-"""What workers have to end after SIGTERM."""
+GRACE_SECONDS = 2.0
+"""What workers have to end after SIGTERM: no less than Lambda gives a runtime."""
 
 
 class Worker:

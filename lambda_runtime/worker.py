@@ -9,7 +9,13 @@ from time import sleep
 from lambda_runtime import contract, current
 from lambda_runtime.errors import ConnectionLost, InvalidReply, RuntimeApiError, ShutdownRequested
 from lambda_runtime.handler import find_handler, is_async, prepared
-from lambda_runtime.loop import do_pending, initialised, instrumented, report_init_error
+from lambda_runtime.loop import (
+    do_pending,
+    hand_trace_id_on,
+    initialised,
+    instrumented,
+    report_init_error,
+)
 from lambda_runtime.serialization import JsonCodec
 
 TYPE_CHECKING = False
@@ -44,7 +50,7 @@ def work(place: Place, client: RuntimeClient, handler: Handler | str, form: str)
         from lambda_runtime.threads import serve
     else:
         serve = serve_one_at_a_time
-    found = prepared(found)
+    found = initialised(lambda: prepared(found), lambda report: _report(place, client, report))
     place.is_ready(takes_all=form in ("thread", "async"))
     serve(place, client, found, current.codec or JsonCodec())
 
@@ -54,6 +60,8 @@ def serve_one_at_a_time(
 ) -> NoReturn:
     """Poll and answer for ever; in a process, or in one of its threads."""
     client, handle = instrumented(client)
+    if current.scopes is None:
+        sys.addaudithook(hand_trace_id_on)
     while True:
         if current.pending:
             do_pending()

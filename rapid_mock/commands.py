@@ -25,7 +25,7 @@ from rapid_mock.host.launch import Launch, image_extensions
 from rapid_mock.host.mounts import OPT
 from rapid_mock.host.reload import Reload, watched_changes
 from rapid_mock.host.service import LambdaService
-from rapid_mock.project import URL_MODES, make_functions
+from rapid_mock.project import URL_MODES, Made, make_functions, push
 from rapid_mock.service.requests import Flow, InvokeAnswer, InvokeRequest
 from rapid_mock.tracing import new_trace_header
 from rapid_mock.triggers.aws import AwsPlace
@@ -127,11 +127,12 @@ async def _serve(arguments: argparse.Namespace, options: FunctionOptions) -> int
         url = await service.bind(
             arguments.host, arguments.port, allowed_hosts=frozenset(arguments.allow_host)
         )
-        places = await _make(arguments, options, service, console)
+        made = await _make(arguments, options, service, console)
         await service.serve()
+        await push(service, made.pushes, str(arguments.config))
         console.explain(f"listening on {url}")
         if arguments.watch:
-            reload = Reload(places, redeploy=service.redeploy, console=console)
+            reload = Reload(made.places, redeploy=service.redeploy, console=console)
             await reload.run(stop, watched_changes)
         await stop.wait()
     except SetupError:
@@ -146,18 +147,18 @@ async def _make(
     options: FunctionOptions,
     service: LambdaService,
     console: Console,
-) -> dict[str, list[Path]]:
-    """The function of the command line, and those of a configuration; where the code of each is."""
-    places: dict[str, list[Path]] = {}
+) -> Made:
+    """The function of the command line, and those of a configuration."""
+    made = Made({}, [])
     if arguments.config is not None:
-        places = await make_functions(service, Path(arguments.config), console)
+        made = await make_functions(service, Path(arguments.config), console)
     if options.handler or options.runtime is not None or options.on_attach is not None:
         service.create_function(arguments.name, options)
-        places[arguments.name] = [Path(options.code), *map(Path, options.extensions)]
+        made.places[arguments.name] = [Path(options.code), *map(Path, options.extensions)]
         if arguments.url:
             url = service.create_url(arguments.name, mode=URL_MODES[arguments.url])
             console.explain(f"function URL {url}")
-    return places
+    return made
 
 
 async def _first(

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from lambda_runtime import contract
 from rapid_mock.lifecycle.effects import Emit
+from rapid_mock.system_log_levels import INFO, is_logged
 from rapid_mock.telemetry_records import envelope, iso_time
 
 Record = dict[str, Any]
@@ -25,15 +27,25 @@ class Stream(Protocol):
     def flush(self) -> object: ...
 
 
-_QUIET_WHEN_SUCCESSFUL = frozenset(
-    {
-        contract.PLATFORM_INIT_RUNTIME_DONE,
-        contract.PLATFORM_INIT_REPORT,
-        contract.PLATFORM_RESTORE_RUNTIME_DONE,
-        contract.PLATFORM_RUNTIME_DONE,
-    }
-)
 _TEXT_ONLY = frozenset({contract.PLATFORM_END, contract.PLATFORM_FAULT})
+
+
+@dataclass(frozen=True, slots=True)
+class LogConfig:
+    """A function's `Text` or `JSON`, and in JSON the level from which platform records count."""
+
+    log_format: str = contract.LOG_FORMAT_TEXT
+    system_level: str = INFO
+
+    @property
+    def is_json(self) -> bool:
+        return self.log_format == contract.LOG_FORMAT_JSON
+
+    def render(self, emit: Emit, wall: float) -> str | None:
+        """The line(s) of a platform record, or None; the time in epoch seconds."""
+        return (
+            render_json(emit, wall, self.system_level) if self.is_json else render_text(emit, wall)
+        )
 
 
 def render_text(emit: Emit, wall: float) -> str | None:
@@ -42,19 +54,11 @@ def render_text(emit: Emit, wall: float) -> str | None:
     return render(emit.record, wall) if render else None
 
 
-def render_json(emit: Emit, wall: float) -> str | None:
-    """The JSON line of a platform record, or None for what AWS only has in text."""
-    if emit.type in _TEXT_ONLY:
-        return None
-    if emit.type in _QUIET_WHEN_SUCCESSFUL and emit.record.get("status") == contract.STATUS_SUCCESS:
+def render_json(emit: Emit, wall: float, system_level: str = INFO) -> str | None:
+    """The JSON line of a platform record, or None for what AWS has in text only, or filters."""
+    if emit.type in _TEXT_ONLY or not is_logged(system_level, emit.type, emit.record):
         return None
     return envelope(emit.type, emit.record, wall) + "\n"
-
-
-RENDERERS: dict[str, Callable[[Emit, float], str | None]] = {
-    contract.LOG_FORMAT_TEXT: render_text,
-    contract.LOG_FORMAT_JSON: render_json,
-}
 
 
 def _start(record: Record, _wall: float) -> str:

@@ -28,8 +28,9 @@ from types import TracebackType
 from typing import Any, Self, TypeVar
 
 from lambda_runtime import contract
-from rapid_mock.console import Console
+from rapid_mock.console import Console, LogConfig
 from rapid_mock.errors import SetupError
+from rapid_mock.functions import LOG_FORMATS
 from rapid_mock.host.clock import ManualClock
 from rapid_mock.host.environments import add_apis
 from rapid_mock.host.played import PlayedDriver
@@ -86,9 +87,10 @@ class PlayedInvocation:
 class ExecutionEnvironment:
     """One environment whose processes are played over its APIs.
 
-    `timeout` in seconds, `memory` in MB; `max_concurrency` makes it one of Lambda Managed
-    Instances, `snapstart` one whose init ends at a snapshot. Settings and external extensions are
-    fixed at the first `init` or `invoke`. Raises SetupError for both of these.
+    `timeout` in seconds, `memory` in MB; `log_format` is `text` or `json`; `max_concurrency` makes
+    it one of Lambda Managed Instances, `snapstart` one whose init ends at a snapshot. Settings and
+    external extensions are fixed at the first `init` or `invoke`. Raises SetupError for both of
+    these, and for another log format.
     """
 
     def __init__(
@@ -98,7 +100,7 @@ class ExecutionEnvironment:
         memory: int = contract.DEFAULT_MEMORY_MB,
         function_name: str = "function",
         handler: str = "app.handler",
-        log_format: str = contract.LOG_FORMAT_TEXT,
+        log_format: str = "text",
         max_concurrency: int | None = None,
         snapstart: bool = False,
     ) -> None:
@@ -111,7 +113,9 @@ class ExecutionEnvironment:
             memory_mb=memory,
             mode=_mode(max_concurrency, snapstart=snapstart),
         )
-        self._log_format = log_format
+        if log_format not in LOG_FORMATS:
+            raise SetupError(f"the log format is text or json, not {log_format}")
+        self._log = LogConfig(LOG_FORMATS[log_format])
         self._externals: list[str] = []
         self._sent: list[ApiCall] = []  # a call that nobody holds goes on, too
         self._clock = ManualClock()
@@ -297,7 +301,7 @@ class ExecutionEnvironment:
             console=Console(self._output),
             observer=self,
             watchdog=Watchdog(),
-            log_format=self._log_format,
+            log=self._log,
             trace=self._trace,
         )
         router = Router()

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from rapid_mock.console import Console, render_json, render_text
+from rapid_mock.console import Console, LogConfig, render_json, render_text
 from rapid_mock.lifecycle.effects import Emit
 
 WALL = 1767323045.678  # 2026-01-02T03:04:05.678Z
@@ -101,6 +101,51 @@ def test_json_lines_are_telemetry_envelopes() -> None:
     report = render_json(Emit("platform.report", REPORT), WALL)
     assert report is not None
     assert json.loads(report)["record"] == REPORT
+
+
+LEVELS = [
+    ("platform.initStart", {"runtimeVersion": ""}, "DEBUG"),
+    ("platform.initStart", {"runtimeVersion": "python:3.13.v1"}, "INFO"),
+    ("platform.initRuntimeDone", {"status": "success"}, "DEBUG"),
+    ("platform.initRuntimeDone", {"status": "error"}, "WARN"),
+    ("platform.initReport", {"initializationType": "on-demand", "status": "success"}, "DEBUG"),
+    ("platform.initReport", {"initializationType": "snap-start", "status": "success"}, "INFO"),
+    ("platform.initReport", {"initializationType": "on-demand", "status": "timeout"}, "WARN"),
+    ("platform.restoreStart", {"runtimeVersion": ""}, "DEBUG"),
+    ("platform.restoreRuntimeDone", {"status": "success"}, "DEBUG"),
+    ("platform.restoreRuntimeDone", {"status": "error"}, "WARN"),
+    ("platform.restoreReport", {"status": "success"}, "INFO"),
+    ("platform.restoreReport", {"status": "error"}, "WARN"),
+    ("platform.start", {}, "INFO"),
+    ("platform.runtimeDone", {"status": "success"}, "DEBUG"),
+    ("platform.runtimeDone", {"status": "timeout"}, "WARN"),
+    ("platform.report", {"status": "success"}, "INFO"),
+    ("platform.report", {"status": "failure"}, "WARN"),
+    ("platform.extension", {"state": "Ready"}, "INFO"),
+    ("platform.telemetrySubscription", {"state": "Subscribed"}, "INFO"),
+    ("platform.logsSubscription", {"state": "Subscribed"}, "INFO"),
+    ("platform.logsDropped", {"droppedRecords": 1}, "WARN"),
+]
+
+
+@pytest.mark.parametrize(("kind", "record", "level"), LEVELS)
+def test_each_record_has_its_system_log_level(
+    kind: str, record: dict[str, object], level: str
+) -> None:
+    """In JSON format a record is logged up to the level that AWS gives it; INFO is the default."""
+    wanted = {"DEBUG": ["DEBUG"], "INFO": ["DEBUG", "INFO"], "WARN": ["DEBUG", "INFO", "WARN"]}
+    emit = Emit(kind, record)
+    logged = [each for each in wanted["WARN"] if LogConfig("JSON", each).render(emit, WALL)]
+    assert logged == wanted[level]
+    assert (LogConfig("JSON").render(emit, WALL) is not None) == ("INFO" in wanted[level])
+
+
+def test_text_has_no_levels() -> None:
+    """In text every line is printed, whatever the level."""
+    start = Emit("platform.start", {"requestId": "1-2", "version": "$LATEST"})
+    assert (
+        LogConfig("Text", "WARN").render(start, WALL) == "START RequestId: 1-2 Version: $LATEST\n"
+    )
 
 
 def test_sentence_with_the_last_output_below_it() -> None:

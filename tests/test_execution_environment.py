@@ -196,6 +196,18 @@ def test_a_hook_that_fails_after_the_restore() -> None:
         assert invocation.result().payload["errorMessage"] == "no network"
 
 
+@pytest.mark.execution_environment(log_format="json")
+def test_platform_lines_in_json(execution_environment: ExecutionEnvironment) -> None:
+    """The log format is called as everywhere else; another one is refused in one sentence."""
+    env = execution_environment
+    env.init()
+    env.runtime.next()
+    env.invoke(request_id="r1")
+    assert json.loads(env.log)["type"] == "platform.start"
+    with pytest.raises(SetupError, match="the log format is text or json, not JSON"):
+        ExecutionEnvironment(log_format="JSON")
+
+
 def test_managed_instances_are_not_restored() -> None:
     """One sentence for what Lambda does not have."""
     with pytest.raises(SetupError, match="managed instances are not restored from snapshots"):

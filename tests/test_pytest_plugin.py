@@ -115,6 +115,49 @@ def test_a_failing_test_shows_what_happened(tmp_path: Path) -> None:
     assert "lambda_function needs @pytest.mark.lambda_function(handler=...)" in told
 
 
+OPTIONS = """
+import socket
+import pytest
+
+@pytest.fixture(scope="session")
+def local_lambda_options():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return {"port": probe.getsockname()[1]}
+
+def test_it(local_lambda, local_lambda_options):
+    assert local_lambda.endpoint_url.endswith(f":{local_lambda_options['port']}")
+"""
+
+
+def test_the_server_of_a_session_has_options(tmp_path: Path) -> None:
+    """A fixture of this name in a conftest.py, or in a test file, says how it is to be."""
+    (tmp_path / "test_it.py").write_text(OPTIONS)
+    assert "1 passed" in run_pytest(tmp_path)
+
+
+PARALLEL = """
+import os
+import pytest
+
+@pytest.mark.parametrize("n", range(4))
+@pytest.mark.lambda_function(code="src", handler="app.handler")
+def test_one_of_many(lambda_function, local_lambda, n):
+    assert lambda_function.invoke(n).payload == n
+    print("server", os.environ["PYTEST_XDIST_WORKER"], local_lambda.endpoint_url)
+"""
+
+
+def test_every_worker_of_xdist_has_a_local_lambda_of_its_own(tmp_path: Path) -> None:
+    """Tests of one name at the same time are in nobody's way: ports are free ones."""
+    write_code(tmp_path / "src", "def handler(event, context):\n    return event\n")
+    (tmp_path / "test_it.py").write_text(PARALLEL)
+    told = run_pytest(tmp_path, "-n", "2", "-rP")
+    assert "4 passed" in told, told
+    servers = {line.split()[1]: line.split()[2] for line in told.splitlines() if "server " in line}
+    assert len(set(servers.values())) == 2, told
+
+
 def test_markers_are_registered(tmp_path: Path) -> None:
     """`--markers` explains both, and `--strict-markers` accepts them."""
     told = run_pytest(tmp_path, "--markers")

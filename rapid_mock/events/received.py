@@ -145,6 +145,13 @@ def _s3_record(record: Mapping[str, Any]) -> dict[str, Any]:
     return {**complete, **kept, "s3": {**complete["s3"], "bucket": buckets, "object": objects}}
 
 
+def bus_event(event: Mapping[str, Any], account: str) -> Event:
+    """The event of a rule, complete and in EventBridge's order."""
+    complete = {"account": account, **event}
+    names = ("version", "id", "detail-type", "source", "account", "time", "region", "resources")
+    return {**_only(complete, *names), "detail": complete.get("detail", {})}
+
+
 def _only(members: Mapping[str, Any], *names: str) -> dict[str, Any]:
     return {name: members[name] for name in names if name in members}
 

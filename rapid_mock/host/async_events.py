@@ -9,9 +9,8 @@ from typing import Any, NamedTuple
 
 from lambda_runtime import contract
 from rapid_mock.console import Console
-from rapid_mock.errors import ServiceError, TooManyRequests
+from rapid_mock.errors import ResourceNotFound, ServiceError
 from rapid_mock.host.clock import Cancellable, Clock
-from rapid_mock.lifecycle.events import Now
 from rapid_mock.service.async_invoke import (
     RETRIES_EXHAUSTED,
     SUCCESS,
@@ -37,21 +36,6 @@ class Handling(NamedTuple):
     function_arn: str
     dead_letters: str | None
     has_no_room: bool
-
-
-class ScaledClock:
-    """A clock on which time passes `scale` times as fast."""
-
-    def __init__(self, clock: Clock, scale: float) -> None:
-        self._clock = clock
-        self._scale = scale
-
-    def now(self) -> Now:
-        monotonic, wall = self._clock.now()
-        return Now(monotonic * self._scale, wall)
-
-    def call_at(self, when_monotonic: float, callback: Callable[[], None]) -> Cancellable:
-        return self._clock.call_at(when_monotonic / self._scale, callback)
 
 
 class EventDelivery:
@@ -103,10 +87,10 @@ class EventDelivery:
 
     def _answered(self, event: QueuedEvent, answer: InvokeAnswer | ServiceError) -> None:
         now = self._clock.now().monotonic
-        if isinstance(answer, TooManyRequests):
-            self._throttled(event, now)
-        elif isinstance(answer, ServiceError):
+        if isinstance(answer, ResourceNotFound):
             self._console.explain(f"event {event.request.request_id} was dropped: {answer}")
+        elif isinstance(answer, ServiceError):
+            self._refused(event, now)
         elif answer.function_error is None:
             event.attempts += 1
             self._end(event, SUCCESS, answer)
@@ -116,7 +100,8 @@ class EventDelivery:
                 self._end(event, condition, answer)
         self._arm()
 
-    def _throttled(self, event: QueuedEvent, now: float) -> None:
+    def _refused(self, event: QueuedEvent, now: float) -> None:
+        """Throttled, or an update is under way: that is no attempt."""
         if self._handling(event.request).has_no_room:
             self._end(event, ZERO_RESERVED, None)
             return

@@ -43,6 +43,22 @@ class SystemClock:
         return self._loop.call_at(when_monotonic, callback)
 
 
+class ScaledClock:
+    """A clock on which time passes `scale` times as fast, from the moment it was made."""
+
+    def __init__(self, clock: Clock, scale: float) -> None:
+        self._clock = clock
+        self._scale = scale
+        self._origin = clock.now().wall
+
+    def now(self) -> Now:
+        monotonic, wall = self._clock.now()
+        return Now(monotonic * self._scale, self._origin + (wall - self._origin) * self._scale)
+
+    def call_at(self, when_monotonic: float, callback: Callable[[], None]) -> Cancellable:
+        return self._clock.call_at(when_monotonic / self._scale, callback)
+
+
 class _Timer:
     __slots__ = ("callback", "is_cancelled")
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from rapid_mock.errors import InvalidParameterValue, ResourceNotFound
+from rapid_mock.errors import InvalidParameterValue
 from rapid_mock.host.code_store import MAX_UNZIPPED_BYTES, MAX_ZIPPED_BYTES
 from rapid_mock.host.functions import Functions, new_stamp
 from rapid_mock.service.calls import Body, Call
@@ -22,7 +22,6 @@ from rapid_mock.service.provisioned import (
     find_config,
     target_version,
 )
-from rapid_mock.service.versions import is_number
 
 MAX_CODE_BYTES = 80_530_636_800
 _RESERVED = Group(
@@ -154,13 +153,7 @@ class ConcurrencyOperations:
         qualifier = given or LATEST
         if qualifier == LATEST:
             raise InvalidParameterValue(not_latest)
-        function = self._registry.functions.get(name)
-        if function and (qualifier in function.versions or qualifier in function.aliases):
-            return function, qualifier
-        arn = self._registry.arn(name, qualifier)
-        if is_number(qualifier):
-            raise ResourceNotFound(f"Function not found: {arn}")
-        raise ResourceNotFound(f"Cannot find alias arn: {arn}")
+        return self._registry.qualified(name, qualifier), qualifier
 
     def _members(
         self, function: Function, qualifier: str, config: ProvisionedConfig

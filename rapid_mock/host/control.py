@@ -5,7 +5,7 @@ Source: Lambda API reference; answers as recorded from AWS.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from rapid_mock.errors import InvalidParameterValue
@@ -15,8 +15,8 @@ from rapid_mock.service.aliases import alias_to_create, alias_to_update
 from rapid_mock.service.calls import Body, Call
 from rapid_mock.service.constraints import Choice, Group, Text, Truth, check
 from rapid_mock.service.functions import check_revision
-from rapid_mock.service.names import TAGGED
-from rapid_mock.service.paging import page_of
+from rapid_mock.service.names import LATEST, TAGGED
+from rapid_mock.service.paging import number_key, page_of
 from rapid_mock.service.settings import (
     ARCHITECTURES,
     SOURCE,
@@ -57,6 +57,7 @@ class FunctionOperations:
     def create_function(self, call: Call) -> Body:
         request, registry = call.body, self._registry
         check_create(request)
+        _refuse_publish_to(request)
         name = registry.parse(request["FunctionName"], is_strict=True).name
         settings = settings_to_create(request, name)
         check_tags(request.get("Tags") or {})
@@ -98,6 +99,7 @@ class FunctionOperations:
     def update_function_code(self, call: Call) -> Body:
         request, name = call.body, self._unqualified(call)
         check(request, _CODE_GROUP)
+        _refuse_publish_to(request)
         latest = self._registry.check_update(name, request.get("RevisionId"))
         stamp = new_stamp()
         code = self._functions.read_code(request, stamp.revision_id)
@@ -152,13 +154,14 @@ class FunctionOperations:
             shown = [
                 describe(each.latest, registry.arn(each.name), is_brief=True) for each in functions
             ]
-        return _page("Functions", shown, call)
+        return _page("Functions", shown, call, _version_key)
 
     # --- Versions ---------------------------------------------------------------------------
 
     def publish_version(self, call: Call) -> Body:
         request, name = call.body, self._unqualified(call)
         check(request, _PUBLISH_GROUP)
+        _refuse_publish_to(request)
         self._registry.check_update(name, request.get("RevisionId"))
         version, is_new = self._registry.publish(
             name,
@@ -173,7 +176,8 @@ class FunctionOperations:
 
     def list_versions(self, call: Call) -> Body:
         function = self._registry.find(self._parsed(call).name)
-        return _page("Versions", [self._brief(each) for each in function.in_order()], call)
+        shown = [self._brief(each) for each in function.in_order()]
+        return _page("Versions", shown, call, _version_key)
 
     # --- Aliases ----------------------------------------------------------------------------
 
@@ -214,7 +218,7 @@ class FunctionOperations:
             for alias in aliases
             if wanted is None or wanted in alias.versions
         ]
-        return _page("Aliases", shown, call)
+        return _page("Aliases", shown, call, lambda alias: str(alias["Name"]))
 
     # --- Tags -------------------------------------------------------------------------------
 
@@ -285,6 +289,21 @@ class FunctionOperations:
         return self._registry.find(name).tags
 
 
-def _page(member: str, shown: list[dict[str, Any]], call: Call) -> Body:
-    page, marker = page_of(shown, call.query)
+def _refuse_publish_to(request: Mapping[str, Any]) -> None:
+    if request.get("PublishTo") is not None:
+        raise InvalidParameterValue(
+            "PublishTo has no meaning here: there is no $LATEST.PUBLISHED; publish a version."
+        )
+
+
+def _version_key(shown: dict[str, Any]) -> str:
+    """In the order of names, then of versions, `$LATEST` first."""
+    version = shown["Version"]
+    return f"{shown['FunctionName']}\n{number_key(0 if version == LATEST else int(version))}"
+
+
+def _page(
+    member: str, shown: list[dict[str, Any]], call: Call, key: Callable[[dict[str, Any]], str]
+) -> Body:
+    page, marker = page_of(shown, call.query, key=key)
     return {member: list(page)} if marker is None else {member: list(page), "NextMarker": marker}

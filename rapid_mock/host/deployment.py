@@ -32,6 +32,7 @@ from rapid_mock.service.pools import Pool
 from rapid_mock.service.provisioned import ProvisionedConfig
 from rapid_mock.service.settings import complete_settings
 from rapid_mock.service.versions import Code, Failure, Version
+from rapid_mock.system_log_levels import INFO
 
 LOCAL_ROLE = f"arn:aws:iam::{contract.DEFAULT_ACCOUNT_ID}:role/local"
 OWN_RUNTIME, COMMAND_RUNTIME = f"python3.{sys.version_info[1]}", "provided.al2023"
@@ -198,6 +199,7 @@ def of_version(
         version=version.number,
         log_group=logging["LogGroup"],
         log_level=logging.get("ApplicationLogLevel"),
+        system_log_level=logging.get("SystemLogLevel") or INFO,
     )
     places = tuple(code.place for code in (version.code, *layers))
     return replace(definition, settings=settings, code_places=places)

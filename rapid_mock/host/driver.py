@@ -14,7 +14,7 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 from lambda_runtime import contract
-from rapid_mock.console import RENDERERS, Console
+from rapid_mock.console import Console, LogConfig
 from rapid_mock.host.clock import Cancellable, Clock
 from rapid_mock.host.hints import hint
 from rapid_mock.host.launch import Launch
@@ -29,6 +29,7 @@ from rapid_mock.lifecycle.effects import Effect, Message, Outcome, Report
 from rapid_mock.lifecycle.environment import Environment
 from rapid_mock.lifecycle.events import Event
 from rapid_mock.lifecycle.state import Phase, Settings, Standing
+from rapid_mock.lifecycle.subscriber import Loss
 from rapid_mock.service.requests import ChunkTaker
 from rapid_mock.trace import Trace
 
@@ -38,6 +39,7 @@ OUTPUT_CATEGORIES = {
     order.ProcessKind.EXTENSION: contract.TELEMETRY_EXTENSION,
 }
 _NEWLINE = ord("\n")
+DEFAULT_LOG = LogConfig()
 MEMORY_SAMPLE_SECONDS = 0.01
 _MEMORY_IS_SEEN = frozenset(
     {happened.RuntimeNext, happened.RuntimeInitFailed, happened.MemoryExceeded, type(None)}
@@ -71,7 +73,7 @@ class EnvironmentDriver:
         console: Console,
         observer: Observer,
         watchdog: Watchdog,
-        log_format: str = contract.LOG_FORMAT_TEXT,
+        log: LogConfig = DEFAULT_LOG,
         trace: Trace | None = None,
     ) -> None:
         self._environment = Environment(settings)
@@ -80,14 +82,17 @@ class EnvironmentDriver:
         self._clock = clock
         self._console = console
         self._observer = observer
-        self._render = RENDERERS[log_format]
+        self._render = log.render
         self._supervisor = Supervisor(
             on_output=self._output,
             on_message=self._message,
             on_exit=self._exited,
             watchdog=watchdog,
         )
-        self._telemetry = TelemetryFeed(clock, log_format, self._telemetry_flushed)
+        self._telemetry = TelemetryFeed(
+            clock, log, on_flushed=self._telemetry_flushed, on_lost=self._telemetry_lost
+        )
+        self._told_losses: set[tuple[str, str]] = set()
         self._categories: dict[int, str] = {}  # of output, by process
         self._memory_watch = MemoryWatch(
             settings.memory_mb,
@@ -116,6 +121,7 @@ class EnvironmentDriver:
             order.Explain: self._explain,
             order.Subscribe: self._subscribe,
             order.FlushTelemetry: self._flush_telemetry,
+            order.EndTelemetry: self._end_telemetry,
         }
 
     # --- What the HTTP layer and the service call -------------------------------------------
@@ -230,21 +236,39 @@ class EnvironmentDriver:
             self._log_starts[effect.record["requestId"]] = len(self._log)
         if self._telemetry.is_wanted or effect.type == contract.PLATFORM_INIT_START:
             self._telemetry.platform(effect.type, effect.record, self._now)
-        text = self._render(effect, self._now.wall)
+        self._write_record(effect)
+
+    def _write_record(self, record: order.Emit) -> None:
+        text = self._render(record, self._now.wall)
         if text is not None:
             line = text.encode("utf-8", "backslashreplace")
             self._write(b"\n" + line if self._log and self._log[-1] != _NEWLINE else line)
 
     def _drain(self, _effect: order.Drain) -> None:
         self._supervisor.drain()
-        if self._telemetry.is_wanted:
-            self._telemetry.end_lines(self._now)
+        if self._telemetry.is_wanted and len(self._log_starts) <= 1:  # a line of another goes on
+            self._telemetry.end_lines(self._now, contract.TELEMETRY_FUNCTION)
 
     def _subscribe(self, effect: order.Subscribe) -> None:
         self._telemetry.subscribe(effect.name, effect.subscription, self._now)
 
     def _flush_telemetry(self, _effect: order.FlushTelemetry) -> None:
         self._telemetry.flush(self._now)
+
+    def _end_telemetry(self, _effect: order.EndTelemetry) -> None:
+        self._telemetry.end()
+
+    def _telemetry_lost(self, loss: Loss) -> None:
+        """As AWS logs it; a sentence for each new reason, as the extension may never hear of it."""
+        self._now = self._clock.now()
+        self._write_record(order.Emit(contract.PLATFORM_LOGS_DROPPED, loss.members))
+        if (loss.name, loss.reason) not in self._told_losses:
+            self._told_losses.add((loss.name, loss.reason))
+            so_far = f"{loss.records} so far"
+            sentence = f'extension "{loss.name}" loses telemetry records ({so_far}): {loss.reason}'
+            self._explain(order.Explain(sentence))
+        if not self._todo and self._unprinted:
+            self._print()
 
     def _telemetry_flushed(self) -> None:
         self.dispatch(happened.TelemetryFlushed())

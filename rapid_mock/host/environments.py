@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from lambda_runtime import contract
-from rapid_mock.console import Console
+from rapid_mock.console import Console, LogConfig
 from rapid_mock.host.attach import AttachedDriver
 from rapid_mock.host.clock import Clock
 from rapid_mock.host.driver import EnvironmentDriver, Observer
@@ -177,7 +177,7 @@ async def open_environment(
         console=console,
         observer=observer,
         watchdog=watchdog,
-        log_format=definition.settings.log_format,
+        log=LogConfig(definition.settings.log_format, definition.settings.system_log_level),
         trace=trace,
     )
     has_extensions = definition.has_extensions_api

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from lambda_runtime import contract
 from rapid_mock.lifecycle.effects import ProcessKind
+from rapid_mock.system_log_levels import INFO
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -36,8 +37,8 @@ class FunctionSettings:
     """What the processes of a function need to know of it.
 
     `handler` is empty when there is none (an own runtime command); `memory_mb` in MB;
-    `log_format` is `Text` or `JSON`; `execution_env` is the value of `AWS_EXECUTION_ENV`, which
-    only managed runtimes have.
+    `log_format` is `Text` or `JSON`; `system_log_level` counts for platform records in JSON;
+    `execution_env` is the value of `AWS_EXECUTION_ENV`, which only managed runtimes have.
     """
 
     name: str
@@ -49,6 +50,7 @@ class FunctionSettings:
     region: str = "us-east-1"
     log_format: str = contract.LOG_FORMAT_TEXT
     log_level: str | None = None
+    system_log_level: str = INFO
     log_group: str | None = None
     initialization_type: str = contract.INITIALIZATION_ON_DEMAND
     max_concurrency: int | None = None

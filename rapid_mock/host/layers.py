@@ -5,6 +5,7 @@ Source: Lambda API reference; answers as recorded from AWS.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from rapid_mock.host.downloads import Downloads
@@ -16,7 +17,9 @@ from rapid_mock.service.layers import (
     check_publish,
     parse_layer_name,
 )
-from rapid_mock.service.paging import page_of
+from rapid_mock.service.paging import number_key, page_of
+
+LAST_NUMBER = 10**18
 
 
 class LayerOperations:
@@ -56,13 +59,18 @@ class LayerOperations:
             for version in self._layers.latest()
             if _is_compatible(version, call)
         ]
-        return _page("Layers", shown, call)
+        return _page("Layers", shown, call, lambda layer: str(layer["LayerName"]))
 
     def list_layer_versions(self, call: Call) -> Body:
         check_filter(call.query)
         versions = self._layers.versions(parse_layer_name(call.params["layer_name"]))
         shown = [self._members(version) for version in versions if _is_compatible(version, call)]
-        return _page("LayerVersions", shown, call)
+        return _page(
+            "LayerVersions",
+            shown,
+            call,
+            lambda version: number_key(LAST_NUMBER - version["Version"]),
+        )
 
     def _named(self, call: Call) -> tuple[str, int]:
         number = call.params["number"]
@@ -98,6 +106,8 @@ def _is_compatible(version: LayerVersion, call: Call) -> bool:
     )
 
 
-def _page(member: str, shown: list[dict[str, Any]], call: Call) -> Body:
-    page, marker = page_of(shown, call.query, most=50)
+def _page(
+    member: str, shown: list[dict[str, Any]], call: Call, key: Callable[[dict[str, Any]], str]
+) -> Body:
+    page, marker = page_of(shown, call.query, most=50, key=key)
     return {member: list(page)} if marker is None else {member: list(page), "NextMarker": marker}

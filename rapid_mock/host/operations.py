@@ -9,6 +9,7 @@ from rapid_mock.host.concurrency import ConcurrencyOperations
 from rapid_mock.host.control import FunctionOperations
 from rapid_mock.host.event_invoke import EventInvokeOperations
 from rapid_mock.host.function_urls import FunctionUrls
+from rapid_mock.host.kept import KeptSettings
 from rapid_mock.host.layers import LayerOperations
 from rapid_mock.host.policies import PolicyOperations
 from rapid_mock.http.control_api import Operation
@@ -51,6 +52,20 @@ def function_operations(of: FunctionOperations) -> list[Operation]:
         Operation("ListTags", "GET", _TAGS, 200, of.list_tags),
         Operation("TagResource", "POST", _TAGS, 204, of.tag_resource),
         Operation("UntagResource", "DELETE", _TAGS, 204, of.untag_resource),
+    ]
+
+
+def kept_operations(of: KeptSettings) -> list[Operation]:
+    """What is kept and shown, and changes nothing here."""
+    recursion = "/2024-08-31/functions/{function_name}/recursion-config"
+    updates = "/2021-07-20/functions/{function_name}/runtime-management-config"
+    signing = "/2020-06-30/functions/{function_name}/code-signing-config"
+    return [
+        Operation("GetFunctionRecursionConfig", "GET", recursion, 200, of.get_recursion),
+        Operation("PutFunctionRecursionConfig", "PUT", recursion, 200, of.put_recursion),
+        Operation("GetRuntimeManagementConfig", "GET", updates, 200, of.get_runtime_management),
+        Operation("PutRuntimeManagementConfig", "PUT", updates, 200, of.put_runtime_management),
+        Operation("GetFunctionCodeSigningConfig", "GET", signing, 200, of.get_code_signing),
     ]
 
 

@@ -11,8 +11,8 @@ from lambda_runtime import contract
 from rapid_mock.console import Console
 from rapid_mock.errors import InvalidParameterValue, RequestTooLarge, ServiceError, SetupError
 from rapid_mock.functions import FunctionOptions
-from rapid_mock.host.async_events import EventDelivery, Handling, ScaledClock
-from rapid_mock.host.clock import Cancellable, Clock, SystemClock
+from rapid_mock.host.async_events import EventDelivery, Handling
+from rapid_mock.host.clock import Cancellable, Clock, ScaledClock, SystemClock
 from rapid_mock.host.concurrency import ConcurrencyOperations
 from rapid_mock.host.control import FunctionOperations
 from rapid_mock.host.deployment import provisioned
@@ -23,12 +23,14 @@ from rapid_mock.host.event_invoke import EventInvokeOperations
 from rapid_mock.host.fleet import Fleet, Pending
 from rapid_mock.host.function_urls import FunctionUrls
 from rapid_mock.host.functions import Functions
+from rapid_mock.host.kept import KeptSettings
 from rapid_mock.host.layers import LayerOperations
 from rapid_mock.host.mounts import name_opt
 from rapid_mock.host.operations import (
     concurrency_operations,
     event_invoke_operations,
     function_operations,
+    kept_operations,
     layer_operations,
     mapping_operations,
     policy_operations,
@@ -65,7 +67,8 @@ class LambdaService:
     interpreter, the command of foreign runtimes, extensions, credentials, freezing.
     `throttle_streams` gives streamed responses the bandwidth that Lambda gives them.
     `idle_seconds`: how long an environment may be unused; it ends within twice that time.
-    `time_scale`: how much faster than life the waits between attempts at an event pass.
+    `time_scale`: how much faster than life pass schedules, and the waits between the attempts at
+    an event.
     `trace` is told every step of every environment. `aws` is where event sources are polled, and
     where what is not for Lambda is passed on to. Raises SetupError for one that cannot be.
     """
@@ -97,16 +100,19 @@ class LambdaService:
         )
         self._event_configs = EventInvokeConfigs()
         self._policies = Policies()
-        self._destinations = Destinations(self.invoke, console)
+        self._destinations = Destinations(self.invoke, self._tell, console)
+        pace = self._clock if time_scale == 1 else ScaledClock(self._clock, time_scale)
         self._events = EventDelivery(
-            self.invoke,
-            self._handling,
-            self._destinations.send,
-            self._clock if time_scale == 1 else ScaledClock(self._clock, time_scale),
-            console,
+            self.invoke, self._handling, self._destinations.send, pace, console
         )
         self._triggers = Triggers(
-            aws, self._functions, self.invoke, self._destinations.send, self._clock, console
+            aws,
+            self._functions,
+            self.invoke,
+            self._destinations.deliver,
+            self._clock,
+            pace,
+            console,
         )
         self._own_url = ""
         self._urls = FunctionUrls(self._functions, self, self._wall)
@@ -116,6 +122,7 @@ class LambdaService:
             *function_operations(FunctionOperations(self._functions, self._downloads)),
             *concurrency_operations(ConcurrencyOperations(self._functions)),
             *layer_operations(LayerOperations(self._functions, self._downloads)),
+            *kept_operations(KeptSettings(self._functions)),
             *url_operations(self._urls),
             *mapping_operations(self._triggers.mappings),
             *policy_operations(PolicyOperations(self._functions, self._policies)),
@@ -175,6 +182,26 @@ class LambdaService:
             if latest.condition.reason:
                 raise InvalidParameterValue(latest.condition.reason)
         return answer
+
+    @property
+    def aws_url(self) -> str | None:
+        """Our own URL, when all of AWS is served there; once the service is bound."""
+        return self._own_url if self._triggers.is_gateway else None
+
+    async def call_aws(
+        self, service: str, operation: str, arguments: Mapping[str, Any]
+    ) -> dict[str, Any]:
+        """One call of another service, by its names in boto3; raises CallFailed or SetupError."""
+        return await self._triggers.call(service, operation, arguments)
+
+    async def call_gateway(
+        self, service: str, operation: str, arguments: Mapping[str, Any]
+    ) -> None:
+        """The same at our own endpoint, once it is served: what pushes at functions is known there.
+
+        Raises CallFailed.
+        """
+        await self._triggers.call_gateway(self._own_url, service, operation, arguments)
 
     def __contains__(self, name: str) -> bool:
         """Whether there is a function of this name."""
@@ -283,6 +310,9 @@ class LambdaService:
             (settings.get("DeadLetterConfig") or {}).get("TargetArn"),
             self._functions.deployed(name).share.reserved == 0,
         )
+
+    async def _tell(self, arn: str, record: Any) -> None:
+        await self._triggers.tell(arn, record)
 
     def _wall(self) -> float:
         return self._clock.now().wall

@@ -9,10 +9,11 @@ import asyncio
 from collections.abc import Callable
 
 from lambda_runtime import contract
+from rapid_mock.console import LogConfig
 from rapid_mock.host.clock import Cancellable, Clock
 from rapid_mock.host.push import Push, Undelivered
 from rapid_mock.lifecycle.events import Now
-from rapid_mock.lifecycle.subscriber import Delivery
+from rapid_mock.lifecycle.subscriber import Delivery, Loss
 from rapid_mock.lifecycle.subscriptions import Record, Subscription
 from rapid_mock.lifecycle.telemetry import Telemetry
 from rapid_mock.telemetry_records import RecordRenderer
@@ -22,13 +23,23 @@ MAX_LINE_BYTES = 256 * 1024
 
 
 class TelemetryFeed:
-    """The telemetry of one environment at work; `on_flushed` is called after each `flush`."""
+    """The telemetry of one environment at work.
 
-    def __init__(self, clock: Clock, log_format: str, on_flushed: Callable[[], None]) -> None:
-        has_json_lines = log_format == contract.LOG_FORMAT_JSON
-        self._telemetry = Telemetry(RecordRenderer(has_json_lines=has_json_lines))
+    `on_flushed` is called after each `flush`, `on_lost` for each batch that was given up.
+    """
+
+    def __init__(
+        self,
+        clock: Clock,
+        log: LogConfig,
+        *,
+        on_flushed: Callable[[], None],
+        on_lost: Callable[[Loss], None],
+    ) -> None:
+        self._telemetry = Telemetry(RecordRenderer(has_json_lines=log.is_json))
         self._clock = clock
         self._on_flushed = on_flushed
+        self._on_lost = on_lost
         self._is_flushing = False
         self._timer: Cancellable | None = None
         self._timer_due = 0.0
@@ -43,7 +54,8 @@ class TelemetryFeed:
     def platform(self, record_type: str, members: dict[str, object], now: Now) -> None:
         """A platform record; `platform.initStart` begins a new life without subscribers."""
         if record_type == contract.PLATFORM_INIT_START:
-            self._begin()
+            self.end()
+            self._telemetry.begin()
         record = Record(now.wall, record_type, contract.TELEMETRY_PLATFORM, members)
         deliveries = self._telemetry.record(record, now)
         if deliveries is not None:
@@ -65,11 +77,12 @@ class TelemetryFeed:
         """One log message, whatever its lines."""
         self._line(category, message.removesuffix(b"\n"), now)
 
-    def end_lines(self, now: Now) -> None:
-        """Lines that nobody ended are lines too, before the END of their invocation."""
-        partial, self._partial = self._partial, {}
-        for category, line in partial.values():
-            self._line(category, line, now)
+    def end_lines(self, now: Now, *categories: str) -> None:
+        """Lines of these categories that nobody ended are lines too."""
+        for process, (category, line) in list(self._partial.items()):
+            if category in categories:
+                del self._partial[process]
+                self._line(category, line, now)
 
     def subscribe(self, name: str, subscription: Subscription, now: Now) -> None:
         self._pushes[name] = Push(subscription.destination, self._clock)
@@ -78,20 +91,20 @@ class TelemetryFeed:
     def flush(self, now: Now) -> None:
         """Send what waits; `on_flushed` is called when it has arrived, or was told to be lost."""
         self._is_flushing = True
-        self.end_lines(now)
+        self.end_lines(now, contract.TELEMETRY_FUNCTION, contract.TELEMETRY_EXTENSION)
         self._carry_out(self._telemetry.flush(now))
         asyncio.get_running_loop().call_soon(self._check_flushed)
 
     async def close(self) -> None:
         """Stop sending and drop all connections."""
-        self._begin()
-        self._telemetry.end()
+        self.end()
         tasks = list(self._tasks)
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    def _begin(self) -> None:
+    def end(self) -> None:
+        """Nobody listens any more: drop all connections, keep nothing."""
         self._is_flushing = False
         self._partial.clear()
         for push in self._pushes.values():
@@ -100,7 +113,8 @@ class TelemetryFeed:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        self._telemetry.begin()
+        self._telemetry.end()
+        self._tell_losses()
 
     def _line(self, category: str, line: bytes, now: Now) -> None:
         record = Record(now.wall, category, category, line.removesuffix(b"\r"))
@@ -114,6 +128,7 @@ class TelemetryFeed:
             task = asyncio.get_running_loop().create_task(self._deliver(delivery, push))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
+        self._tell_losses()
         deadline = self._telemetry.deadline
         if deadline is not None and (self._timer is None or deadline < self._timer_due):
             self._arm(deadline)
@@ -128,6 +143,10 @@ class TelemetryFeed:
             now = self._clock.now()
             self._carry_out(self._telemetry.delivered(delivery.name, failure, now))
             self._check_flushed()
+
+    def _tell_losses(self) -> None:
+        for loss in self._telemetry.take_losses():
+            self._on_lost(loss)
 
     def _arm(self, deadline: float) -> None:
         if self._timer is not None:

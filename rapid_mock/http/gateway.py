@@ -120,6 +120,9 @@ class _Passed:
         self._writer: ResponseWriter | None = None
         self._passage = upstream.send(exchange.request, self)
         exchange.on_disconnect = self._passage.cancel
+        exchange.survives_half_close = (
+            False  # a long poll whose client has gone would take messages
+        )
 
     # --- The request's body -----------------------------------------------------------------
 

@@ -222,6 +222,11 @@ class FlushTelemetry:
 
 
 @dataclass(slots=True)
+class EndTelemetry:
+    """Nobody is left who could take telemetry; the next init phase begins anew."""
+
+
+@dataclass(slots=True)
 class Finish:
     """An invocation is over; its REPORT is complete."""
 
@@ -238,5 +243,15 @@ class Explain:
 
 
 Effect = (
-    Spawn | Signal | Reply | Answer | Drain | Emit | Subscribe | FlushTelemetry | Finish | Explain
+    Spawn
+    | Signal
+    | Reply
+    | Answer
+    | Drain
+    | Emit
+    | Subscribe
+    | FlushTelemetry
+    | EndTelemetry
+    | Finish
+    | Explain
 )

@@ -56,6 +56,7 @@ def begin_init(state: State) -> None:
             begin_invocation(state)
     state.phase = Phase.INIT
     state.init = InitRun(phase, state.now.monotonic, state.now.monotonic + limit)
+    state.max_memory_mb = 0  # of processes that are no more
     state.effects.append(report.init_start(state, state.init))
     if len(state.settings.extensions) > contract.MAX_EXTENSIONS:
         state.fail(diagnosis.too_many_extensions(state))
@@ -203,7 +204,8 @@ def is_runtime_gone(state: State) -> bool:
 
 
 def has_subscribers(state: State) -> bool:
-    return any(extension.subscription for extension in state.extensions.values())
+    """Whether an extension that lives, or may live, takes telemetry."""
+    return any(e.subscription and e.process is not None for e in state.extensions.values())
 
 
 # --- The rules ------------------------------------------------------------------------------

@@ -117,7 +117,7 @@ def runtime_done(state: State, running: Running, fault: Fault | None) -> list[Em
         "status": fault.status if fault else contract.STATUS_SUCCESS,
         "metrics": metrics,
     }
-    if fault and fault.status == contract.STATUS_ERROR:
+    if fault and fault.status != contract.STATUS_TIMEOUT:
         record["errorType"] = fault.error_type
     spans = _spans(state, running)
     if running.state is RETURNED and running.last_byte is not None:
@@ -185,7 +185,6 @@ def finish(
 ) -> list[Emit | Finish]:
     """END and REPORT; the billed duration includes Init Duration on a cold start (AWS, 2025-08)."""
     duration = min(milliseconds(ended - running.started), state.settings.timeout * 1000)
-    is_billed = state.settings.mode.is_billed
     init_ms, state.init_ms = state.init_ms, None
     restore_ms, state.restore_ms = state.restore_ms, None
     report = Report(
@@ -199,16 +198,43 @@ def finish(
         fault.error_type if fault else None,
         restore_ms,
     )
-    record = report_record(report) if is_billed else _duration_record(state, running, report)
     return [
         Emit(contract.PLATFORM_END, {"requestId": report.request_id}),
-        Emit(contract.PLATFORM_REPORT, record),
+        Emit(contract.PLATFORM_REPORT, _report_record(state, running, report)),
         Finish(report.request_id, report),
     ]
 
 
-def report_record(report: Report) -> dict[str, object]:
-    """`platform.report`'s record (Telemetry API schema)."""
+def _report_record(state: State, running: Running, report: Report) -> dict[str, object]:
+    """`platform.report`'s record (Telemetry API schema); members and order as RIE's."""
+    is_billed = state.settings.mode.is_billed
+    status, error_type = _verdict(running, report, is_billed=is_billed)
+    record: dict[str, object] = {
+        "requestId": report.request_id,
+        "status": status,
+        "metrics": _metrics(report) if is_billed else {"durationMs": report.duration_ms},
+    }
+    _add_origin(record, running.invocation)
+    spans = _extension_spans(state, running) if is_billed else _spans(state, running)
+    if spans:
+        record["spans"] = spans
+    if error_type:
+        record["errorType"] = error_type
+    return record
+
+
+def _verdict(running: Running, report: Report, *, is_billed: bool) -> tuple[str, str | None]:
+    """Status and error type; without a bill, errors of the handler count too (RIE)."""
+    if is_billed:
+        is_told = report.status != contract.STATUS_TIMEOUT
+        return report.status, report.error_type if is_told else None
+    outcome = running.outcome
+    if running.fault is None and outcome is not None and outcome.error_type:
+        return contract.STATUS_ERROR, outcome.error_type
+    return report.status, report.error_type
+
+
+def _metrics(report: Report) -> dict[str, object]:
     metrics: dict[str, object] = {
         "durationMs": report.duration_ms,
         "billedDurationMs": report.billed_ms,
@@ -220,30 +246,13 @@ def report_record(report: Report) -> dict[str, object]:
     if report.restore_ms is not None:
         metrics["restoreDurationMs"] = report.restore_ms
         metrics["billedRestoreDurationMs"] = ceil(report.restore_ms)
-    record: dict[str, object] = {
-        "requestId": report.request_id,
-        "status": report.status,
-        "metrics": metrics,
-    }
-    if report.error_type and report.status == contract.STATUS_ERROR:
-        record["errorType"] = report.error_type
-    return record
+    return metrics
 
 
-def _duration_record(state: State, running: Running, report: Report) -> dict[str, object]:
-    """`platform.report`'s record where invocations have no bill: members and order as RIE's."""
-    record: dict[str, object] = {
-        "requestId": report.request_id,
-        "status": report.status,
-        "metrics": {"durationMs": report.duration_ms},
-    }
-    _add_origin(record, running.invocation)
-    spans = _spans(state, running)
-    if spans:
-        record["spans"] = spans
-    error_type = report.error_type
-    if running.fault is None and running.outcome is not None and running.outcome.error_type:
-        record["status"], error_type = contract.STATUS_ERROR, running.outcome.error_type
-    if error_type:
-        record["errorType"] = error_type
-    return record
+def _extension_spans(state: State, running: Running) -> list[Span]:
+    """How long the extensions that were told of an invocation were waited for."""
+    done = running.runtime_done
+    if running.fault is not None or done is None or not state.has_invoke_extensions():
+        return []
+    overhead = milliseconds(state.now.monotonic - done)
+    return [Span("extensionOverhead", _wall(state, done), overhead)]

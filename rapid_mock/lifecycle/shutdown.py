@@ -11,6 +11,7 @@ from rapid_mock.lifecycle import diagnosis, report
 from rapid_mock.lifecycle.effects import (
     Answer,
     Drain,
+    EndTelemetry,
     Explain,
     FlushTelemetry,
     ShutdownEvent,
@@ -114,6 +115,8 @@ def is_everyone_gone(state: State) -> bool:
 def end_stop(state: State) -> None:
     """All processes are gone: finish what failed, forget the registry, be cold or gone."""
     state.effects.append(Drain())
+    if any(extension.subscription for extension in state.extensions.values()):
+        state.effects.append(EndTelemetry())
     for running in state.running.values():
         _finish(state, running)
     state.running.clear()

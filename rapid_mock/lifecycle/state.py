@@ -296,6 +296,13 @@ class State:
                 return False
         return True
 
+    def has_invoke_extensions(self) -> bool:
+        """Whether any extension is told of invocations."""
+        for extension in self.extensions.values():
+            if contract.EVENT_INVOKE in extension.events:
+                return True
+        return False
+
     def admit(self) -> Running:
         """Take the oldest waiting invocation; from here the function timeout runs."""
         invocation = self.waiting.popleft()

@@ -4,6 +4,7 @@
     deliveries = telemetry.subscribe(name, subscription, now)
     telemetry.deadline                               # when handle_timeout() wants to be called
     deliveries = telemetry.delivered(name, failure, now)
+    telemetry.take_losses()                          # what was given up, for the developer
 
 It lives as long as its environment: at each `platform.initStart` a new life begins, which the
 subscribers of the one before do not see. Sources: "Lambda Telemetry API" and "Lambda Telemetry API
@@ -14,7 +15,7 @@ from __future__ import annotations
 
 from lambda_runtime import contract
 from rapid_mock.lifecycle.events import Now
-from rapid_mock.lifecycle.subscriber import Delivery, Render, Subscriber
+from rapid_mock.lifecycle.subscriber import Delivery, Loss, Render, Subscriber
 from rapid_mock.lifecycle.subscriptions import Record, Subscription
 
 
@@ -24,6 +25,7 @@ class Telemetry:
     def __init__(self, render: Render) -> None:
         self._render = render
         self._history: list[Record] | None = None
+        self._losses: list[Loss] = []
         self.subscribers: dict[str, Subscriber] = {}
 
     @property
@@ -42,16 +44,23 @@ class Telemetry:
         moments = [s.deadline for s in self.subscribers.values() if s.deadline is not None]
         return min(moments, default=None)
 
-    def begin(self) -> int:
-        """A new life of the environment; how many records have not reached those of the last."""
-        lost = sum(subscriber.abandon() for subscriber in self.subscribers.values())
-        self.subscribers.clear()
+    def begin(self) -> None:
+        """A new life of the environment, which the subscribers of the last do not see."""
+        self.end()
         self._history = []
-        return lost
 
     def end(self) -> None:
-        """No life follows: nothing is kept any more."""
+        """Nobody is left to listen: what is on its way is lost, and nothing is kept any more."""
+        for subscriber in self.subscribers.values():
+            subscriber.abandon()
+        self.subscribers.clear()
         self._history = None
+
+    def take_losses(self) -> list[Loss]:
+        """What was given up since the last call."""
+        losses = self._losses.copy()
+        self._losses.clear()
+        return losses
 
     def record(self, record: Record, now: Now) -> list[Delivery] | None:
         """Keep a record for whoever wants it; after `platform.initReport` nobody else will come.
@@ -69,7 +78,8 @@ class Telemetry:
 
     def subscribe(self, name: str, subscription: Subscription, now: Now) -> list[Delivery]:
         """Begin with what has happened since the init phase began."""
-        self.subscribers[name] = subscriber = Subscriber(name, subscription, self._render)
+        subscriber = Subscriber(name, subscription, self._render, self._losses)
+        self.subscribers[name] = subscriber
         for record in self._history or ():
             subscriber.add(record, now)
         return self._deliveries(now)

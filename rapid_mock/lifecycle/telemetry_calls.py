@@ -11,7 +11,7 @@ from rapid_mock.lifecycle import events as happened
 from rapid_mock.lifecycle.effects import Emit, Reply, Subscribe, Subscribed, SubscriptionRefused
 from rapid_mock.lifecycle.refusals import refuse
 from rapid_mock.lifecycle.shutdown import release_extensions
-from rapid_mock.lifecycle.state import Extension, Stage, State
+from rapid_mock.lifecycle.state import Extension, Phase, Stage, State
 from rapid_mock.lifecycle.subscriptions import Subscription
 
 CLOSED = {
@@ -28,7 +28,7 @@ def telemetry_subscribed(state: State, event: happened.TelemetrySubscribed) -> N
         text = f"Unknown extension {event.identifier}"
         error_type = contract.ERROR_EXTENSION_UNKNOWN_IDENTIFIER
         refuse(state, event.exchange, 403, error_type, text)
-    elif state.init is None:
+    elif state.phase is not Phase.INIT:
         refuse(state, event.exchange, 403, *CLOSED[event.is_logs_api])
     elif isinstance(event.wanted, SubscriptionRefused):
         state.effects.append(Reply(event.exchange, event.wanted))

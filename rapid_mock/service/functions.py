@@ -41,17 +41,27 @@ _STALE = (
 
 @dataclass(slots=True)
 class Function:
-    """A function: `versions` by number, `$LATEST` among them; numbers are never used twice."""
+    """A function: `versions` by number, `$LATEST` among them; numbers are never used twice.
+
+    `recursive_loop` and `runtime_updates` (by qualifier) are kept and shown.
+    """
 
     name: str
     versions: dict[str, Version]
     aliases: dict[str, Alias] = field(default_factory=dict)
     tags: dict[str, str] = field(default_factory=dict)
     last_number: int = 0
+    recursive_loop: str = "Terminate"
+    runtime_updates: dict[str | None, str] = field(default_factory=dict)
 
     @property
     def latest(self) -> Version:
         return self.versions[LATEST]
+
+    def revision_id(self, qualifier: str | None) -> str:
+        """That of the function, a version or an alias, which must be there."""
+        alias = self.aliases.get(qualifier or "")
+        return alias.revision_id if alias else self.versions[qualifier or LATEST].stamp.revision_id
 
     def in_order(self) -> list[Version]:
         """`$LATEST`, then by number."""
@@ -82,6 +92,20 @@ class Registry:
         if function is None:
             raise self._missing(name, qualifier)
         return function
+
+    def qualified(self, name: str, qualifier: str | None) -> Function:
+        """The function, which has this version or alias.
+
+        Raises ResourceNotFound in the words for what is missing.
+        """
+        function = self.functions.get(name)
+        if qualifier is None:
+            return self.find(name)
+        if function and (qualifier in function.versions or qualifier in function.aliases):
+            return function
+        if is_number(qualifier) or "$" in qualifier:
+            raise self._missing(name, qualifier)
+        raise ResourceNotFound(f"Cannot find alias arn: {self.arn(name, qualifier)}")
 
     def version(self, name: str, qualifier: str | None, dice: float = 1.0) -> Version:
         """The version that a qualifier means; raises ResourceNotFound.
@@ -125,7 +149,9 @@ class Registry:
         for another revision.
         """
         latest = self.find(name).latest
-        if latest.condition.update == IN_PROGRESS or latest.condition.state == PENDING:
+        if latest.condition.state == PENDING:
+            raise not_now(latest)
+        if latest.condition.update == IN_PROGRESS:
             raise ResourceConflict(
                 "The operation cannot be performed at this time. An update is in progress for "
                 f"resource: {self.arn(name)}"
@@ -252,6 +278,14 @@ class Registry:
 
     def _missing(self, name: str, qualifier: str | None) -> ResourceNotFound:
         return ResourceNotFound(f"Function not found: {self.arn(name, qualifier)}")
+
+
+def not_now(version: Version) -> ResourceConflict:
+    """The refusal of what cannot be done in a version's state."""
+    return ResourceConflict(
+        "The operation cannot be performed at this time. The function is currently in the "
+        f"following state: {version.condition.state}"
+    )
 
 
 def check_revision(current: str, expected: str | None) -> None:

@@ -1,7 +1,7 @@
 """Resource policies: who may invoke a function. Recorded and shown, never enforced here.
 
 Source: Lambda API reference, "AddPermission", "GetPolicy" and "RemovePermission"; "Viewing
-resource-based IAM policies in Lambda", AWS Lambda Developer Guide.
+resource-based IAM policies in Lambda", AWS Lambda Developer Guide; texts as recorded from AWS.
 """
 
 from __future__ import annotations
@@ -32,19 +32,23 @@ _MEMBERS: dict[str, Constraint] = {
     "FunctionUrlAuthType": Choice(("NONE", "AWS_IAM")),
 }
 _PERMISSION = Group(_MEMBERS, required=("StatementId", "Action", "Principal"))
-_ACCOUNT = re.compile(r"\d{12}")
+_ACCOUNT = re.compile(r"[0-9]{12}")
 _EQUALS = {
     "SourceAccount": "AWS:SourceAccount",
-    "EventSourceToken": "lambda:EventSourceToken",
-    "PrincipalOrgID": "aws:PrincipalOrgID",
     "FunctionUrlAuthType": "lambda:FunctionUrlAuthType",
+    "PrincipalOrgID": "aws:PrincipalOrgID",
+    "EventSourceToken": "lambda:EventSourceToken",
 }
+_SERVICES = (".amazonaws.com", ".amazonaws.com.cn", ".amazon.com")
 Statement = dict[str, Any]
 
 
 @dataclass(slots=True)
 class Policy:
-    """The statements about one function, version or alias, by their Sid, oldest first."""
+    """The statements about one function, version or alias, by their Sid, oldest first.
+
+    Until there is one, its revision is that of what it is about.
+    """
 
     revision_id: str
     statements: dict[str, Statement] = field(default_factory=dict)
@@ -57,26 +61,30 @@ class Policies:
         self._policies: dict[tuple[str, str | None], Policy] = {}
 
     def add(
-        self, key: tuple[str, str | None], request: Mapping[str, Any], arn: str, revision_id: str
+        self,
+        key: tuple[str, str | None],
+        request: Mapping[str, Any],
+        arn: str,
+        *,
+        before: str,
+        revision_id: str,
     ) -> Statement:
         """Add a statement about `arn`; the policy gets `revision_id`.
 
-        Raises ValidationFailed, InvalidParameterValue, ResourceConflict, PreconditionFailed.
+        `before` is the revision of what it is about; the request has passed `check_permission`.
+        Raises InvalidParameterValue, ResourceConflict, PreconditionFailed.
         """
-        check(request, _PERMISSION)
-        if key[1] == LATEST:
-            raise InvalidParameterValue("We currently do not support adding policies for $LATEST.")
-        policy = self._policies.get(key)
+        policy = self._policies.get(key) or Policy(before)
         _check_revision(policy, request.get("RevisionId"))
         name = request["StatementId"]
-        if policy is not None and name in policy.statements:
+        if name in policy.statements:
             raise ResourceConflict(
                 f"The statement id ({name}) provided already exists. Please provide a new "
                 "statement id, or remove the existing statement."
             )
-        policy = self._policies.setdefault(key, Policy(revision_id))
-        policy.revision_id = revision_id
         policy.statements[name] = statement = _statement(request, arn)
+        policy.revision_id = revision_id
+        self._policies[key] = policy
         return statement
 
     def document(self, key: tuple[str, str | None]) -> dict[str, str]:
@@ -114,16 +122,23 @@ class Policies:
         self._policies = {key: each for key, each in self._policies.items() if key[0] != name}
 
 
+def check_permission(request: Mapping[str, Any], qualifier: str | None) -> None:
+    """Raise ValidationFailed, or InvalidParameterValue for a policy of `$LATEST`."""
+    check(request, _PERMISSION)
+    if qualifier == LATEST:
+        raise InvalidParameterValue("We currently do not support adding policies for $LATEST.")
+
+
 def to_text(value: Mapping[str, Any]) -> str:
     """JSON without blanks, as the API writes policies."""
     return json.dumps(value, separators=(",", ":"))
 
 
-def _check_revision(policy: Policy | None, expected: str | None) -> None:
-    if expected and (policy is None or policy.revision_id != expected):
+def _check_revision(policy: Policy, expected: str | None) -> None:
+    if expected and policy.revision_id != expected:
         raise PreconditionFailed(
-            "The RevisionId provided does not match the latest RevisionId. Call the GetPolicy API "
-            "to retrieve the latest RevisionId for your resource."
+            "The Revision Id provided does not match the latest Revision Id. Call the GetPolicy API"
+            " to retrieve the latest Revision Id"
         )
 
 
@@ -152,4 +167,10 @@ def _principal(text: str) -> str | dict[str, str]:
         return text
     if _ACCOUNT.fullmatch(text):
         return {"AWS": f"arn:aws:iam::{text}:root"}
-    return {"AWS": text} if text.startswith("arn:") else {"Service": text}
+    if text.startswith("arn:"):
+        return {"AWS": text}
+    if text.endswith(_SERVICES):
+        return {"Service": text}
+    raise InvalidParameterValue(
+        "The provided principal was invalid. Please check the principal and try again."
+    )

@@ -34,7 +34,8 @@ class NoValue:
 class Scope:
     """What a template's values refer to; `given` overrides the parameters' defaults.
 
-    `notes` is told what cannot be known here.
+    `notes` is told what cannot be known here. `known` gives the values of a resource, by its type
+    and name, that `Ref` and `Fn::GetAtt` have.
     """
 
     def __init__(
@@ -42,11 +43,13 @@ class Scope:
         template: Mapping[str, Any],
         notes: Callable[[str], None],
         given: Mapping[str, str] | None = None,
+        known: Callable[[str, str], Mapping[str, str]] = lambda _kind, _name: {},
     ) -> None:
         self.resources: Mapping[str, Any] = template["Resources"]
         self._mappings = template.get("Mappings") or {}
         self._conditions = template.get("Conditions") or {}
         self._note = notes
+        self._known = known
         self._parameters = {
             name: (given or {}).get(name, (said or {}).get("Default", ""))
             for name, said in (template.get("Parameters") or {}).items()
@@ -112,15 +115,24 @@ class Scope:
             return self.layers[name]
         if name not in self.resources:
             raise SetupError(f"there is no parameter or resource {name}")
-        return self.name_of(name)
+        return self.known_of(name).get("Ref", self.name_of(name))
+
+    def known_of(self, logical_id: str) -> Mapping[str, str]:
+        """What is known of a resource beside its name."""
+        kind = self.resources[logical_id].get("Type", "")
+        return self._known(kind, self.name_of(logical_id))
 
     def name_of(self, logical_id: str) -> str:
-        """What a resource is called: as its properties say, else as the template calls it."""
+        """What a resource is called: as its properties say, else as the template calls it.
+
+        Names of buckets have no capitals.
+        """
         properties = self.resources[logical_id].get("Properties") or {}
         for member in _NAME_MEMBERS:
             if member in properties:
                 return str(self.resolve(properties[member]))
-        return logical_id
+        is_bucket = self.resources[logical_id].get("Type") == "AWS::S3::Bucket"
+        return logical_id.lower() if is_bucket else logical_id
 
     def _called(self, name: str, function: Callable[[Any], Any], said: Any) -> Any:
         try:
@@ -133,6 +145,8 @@ class Scope:
         kind = self.resources[logical_id].get("Type", "")
         if attribute == "Arn" and kind in ("AWS::Serverless::Function", "AWS::Lambda::Function"):
             return f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:{self.name_of(logical_id)}"
+        if attribute in (known := self.known_of(logical_id)):
+            return known[attribute]
         self._note(f"{logical_id}.{attribute} is not known here")
         return f"{logical_id}.{attribute}"
 

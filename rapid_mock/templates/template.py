@@ -11,11 +11,14 @@ import io
 import zipfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from rapid_mock.errors import SetupError
 from rapid_mock.templates.intrinsics import ACCOUNT, REGION, Scope
+from rapid_mock.templates.pushes import Pushes
+from rapid_mock.templates.resources import MADE, AwsCall, calls_to_make, in_order, known_of
 from rapid_mock.templates.yaml_reader import read_template
 
 LOCAL_BUCKET = "hot-reload"
@@ -32,6 +35,7 @@ _SAM_ONLY = frozenset(
         *("ProvisionedConcurrencyConfig", "DeadLetterQueue"),
     }
 )
+_EVENT_SOURCES = {"SQS": "Queue", "Kinesis": "Stream", "DynamoDB": "Stream"}
 _BOTH = frozenset({"FunctionName", "Layers", "ReservedConcurrentExecutions", "Tags"})
 _CFN_ONLY = frozenset({"Code", "TracingConfig"})
 
@@ -48,28 +52,41 @@ class ApiCall:
 
 @dataclass(slots=True)
 class Project:
-    """What a template comes to: calls in order, directories by function, what is left out."""
+    """What a template comes to: calls in order, directories by function, what is left out.
 
+    `resources` are made before everything else, `mappings` after it; `pushes` when all of it is
+    served.
+    """
+
+    resources: list[AwsCall] = field(default_factory=list)
     calls: list[ApiCall] = field(default_factory=list)
+    mappings: list[ApiCall] = field(default_factory=list)
+    pushes: list[AwsCall] = field(default_factory=list)
     places: dict[str, list[Path]] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
 
 
-def read_project(path: Path) -> Project:
-    """Every function of a template; raises SetupError for what cannot be read or resolved."""
-    return _Reading(read_template(path.read_text("utf-8"), path.name), path.parent).project()
+def read_project(path: Path, aws_url: str | None = None) -> Project:
+    """Every function of a template; raises SetupError for what cannot be read or resolved.
+
+    With `aws_url`, where the other services of AWS are, their resources are made too.
+    """
+    template = read_template(path.read_text("utf-8"), path.name)
+    return _Reading(template, path.parent, aws_url).project()
 
 
 class _Reading:
     """One template; its paths are relative to `home`."""
 
-    def __init__(self, template: dict[str, Any], home: Path) -> None:
+    def __init__(self, template: dict[str, Any], home: Path, aws_url: str | None) -> None:
         self._home = home.resolve()
         self._project = Project()
-        self._scope = Scope(template, self._note)
+        self._made = frozenset() if aws_url is None else MADE
+        self._scope = Scope(template, self._note, known=partial(_known, aws_url))
         self._globals = (template.get("Globals") or {}).get("Function") or {}
         self._layer_places: dict[str, Path] = {}
         self._aliases: list[ApiCall] = []
+        self._pushes = Pushes()
 
     def project(self) -> Project:
         resources = {
@@ -87,6 +104,10 @@ class _Reading:
             "AWS::Lambda::Alias": self._alias,
             "AWS::Lambda::Version": self._version,
         }
+        if self._made:
+            kinds["AWS::Lambda::EventSourceMapping"] = self._mapping
+            kinds["AWS::Events::Rule"] = self._pushes.add_rule
+            self._make(resources)
         for kind, read in kinds.items():
             for logical_id, resource in resources.items():
                 if resource.get("Type") == kind:
@@ -94,10 +115,11 @@ class _Reading:
         others = [
             f"{logical_id} ({resource.get('Type')})"
             for logical_id, resource in resources.items()
-            if resource.get("Type") not in (*_LAYERS, *kinds)
+            if resource.get("Type") not in (*_LAYERS, *kinds, *self._made)
         ]
         if others:
             self._note(f"resources that are not made here: {', '.join(others)}")
+        self._project.pushes = self._pushes.calls()
         return self._project
 
     # --- Resources --------------------------------------------------------------------------
@@ -118,7 +140,7 @@ class _Reading:
         name = properties.get("FunctionName", logical_id)
         self._leave_out(name, properties, {*_SAME, *_BOTH, *_SAM_ONLY, "Events"})
         for event, said in (properties.get("Events") or {}).items():
-            self._note(f"{name}: event {event} ({said.get('Type')}) is not delivered here")
+            self._event(name, properties, event, said)
         if "InlineCode" in properties:
             code = {"ZipFile": _inline(properties["InlineCode"])}
         else:
@@ -132,6 +154,46 @@ class _Reading:
         self._publish(name, properties)
         if "FunctionUrlConfig" in properties:
             self._call("CreateFunctionUrlConfig", name, properties["FunctionUrlConfig"])
+
+    def _make(self, resources: Mapping[str, Any]) -> None:
+        """What is no function, each after what it refers to."""
+        made = {name: each for name, each in resources.items() if each.get("Type") in self._made}
+        for logical_id in in_order(made):
+            kind = made[logical_id]["Type"]
+            properties = self._scope.resolve(made[logical_id].get("Properties") or {})
+            name = self._scope.name_of(logical_id)
+            for call in calls_to_make(kind, name, properties):
+                if call.operation == "subscribe":
+                    self._pushes.add(call)
+                else:
+                    self._project.resources.append(call)
+            if kind == "AWS::S3::Bucket":
+                self._pushes.add_bucket(name, properties)
+
+    def _event(
+        self, name: str, properties: dict[str, Any], event: str, said: dict[str, Any]
+    ) -> None:
+        """An event of SAM: a mapping of a queue or a stream, or what pushes, if there is an AWS."""
+        members = dict(said.get("Properties") or {})
+        kind = str(said.get("Type"))
+        source = _EVENT_SOURCES.get(kind)
+        alias = properties.get("AutoPublishAlias")
+        function = name if alias is None else f"{name}:{alias}"
+        if source is None or not self._made:
+            arn = f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:{function}"
+            label = f"{name}-{event}"
+            if not self._made or not self._pushes.add_event(kind, label, arn, members):
+                self._note(f"{name}: event {event} ({kind}) is not delivered here")
+            return
+        failure = (members.get("DestinationConfig") or {}).get("OnFailure")
+        if failure:
+            destination = {"Destination": failure["Destination"]}
+            members["DestinationConfig"] = {"OnFailure": destination}
+        body = {"FunctionName": function, "EventSourceArn": members.pop(source), **members}
+        self._project.mappings.append(ApiCall("CreateEventSourceMapping", body=body))
+
+    def _mapping(self, _logical_id: str, properties: dict[str, Any]) -> None:
+        self._project.mappings.append(ApiCall("CreateEventSourceMapping", body=dict(properties)))
 
     def _function(self, logical_id: str, properties: dict[str, Any]) -> None:
         name = properties.get("FunctionName", logical_id)
@@ -227,6 +289,10 @@ class _Reading:
     def _note(self, text: str) -> None:
         if text not in self._project.notes:
             self._project.notes.append(text)
+
+
+def _known(aws_url: str | None, kind: str, name: str) -> Mapping[str, str]:
+    return {} if aws_url is None else known_of(kind, name, aws_url)
 
 
 def _merged(common: Any, own: Any) -> Any:

@@ -33,6 +33,7 @@ RECHECK_SECONDS = 0.5
 _TARGET = "AmazonSQS."
 _WAKING = frozenset({"SendMessage", "SendMessageBatch", "ChangeMessageVisibility"})
 _WAIT = "WaitTimeSeconds"
+_CHANGES = {"embedded_shards.py": "close_shards", "embedded_changes.py": "tell_changes_once"}
 
 
 class _QueueCall(NamedTuple):
@@ -44,7 +45,8 @@ class _QueueCall(NamedTuple):
 
     @property
     def queue(self) -> str:
-        return str(self.members.get("QueueUrl", ""))
+        """Its name: what comes before it in a URL depends on who asked."""
+        return str(self.members.get("QueueUrl", "")).rpartition("/")[2]
 
     def without_waiting(self) -> bytes:
         members = {**self.members, _WAIT: 0}
@@ -100,7 +102,7 @@ class OneAtATime:
                 "CONTENT_TYPE": "application/x-amz-json-1.0",
             }
             members = {
-                "QueueUrl": call.queue,
+                "QueueUrl": call.members.get("QueueUrl", ""),
                 "AttributeNames": ["ReceiveMessageWaitTimeSeconds"],
             }
             _, _, answer = self._asked({**environ, **target}, json.dumps(members).encode())
@@ -154,7 +156,8 @@ def _has_messages(body: bytes) -> bool:
 def main() -> None:
     """Serve until killed."""
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
-    run_path(str(Path(__file__).with_name("embedded_shards.py")))["close_shards"]()
+    for name, change in _CHANGES.items():
+        run_path(str(Path(__file__).with_name(name)))[change]()
     application = werkzeug_app.DomainDispatcherApplication(werkzeug_app.create_backend_app)
     handler = getattr(werkzeug_app, "MotoRequestHandler", WSGIRequestHandler)
     made = make_server(

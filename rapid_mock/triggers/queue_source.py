@@ -28,6 +28,7 @@ from rapid_mock.service.queue_orders import (
     Stopped,
 )
 from rapid_mock.service.queue_poller import QueuePoller
+from rapid_mock.triggers.destinations import queue_url
 from rapid_mock.triggers.poller import Calls, Poller, Surroundings
 
 LOCAL_WAIT, AWS_WAIT = 1, 2
@@ -71,9 +72,7 @@ class _Queue(NamedTuple):
 
 async def _look_up(arn: str, calls: Calls) -> _Queue:
     """Raises what boto3 raises."""
-    *_, account, name = arn.split(":")
-    found = await calls.call("sqs", "get_queue_url", QueueName=name, QueueOwnerAWSAccountId=account)
-    url = found["QueueUrl"]
+    url = await queue_url(calls, arn)
     wanted = ["VisibilityTimeout"]
     answer = await calls.call("sqs", "get_queue_attributes", QueueUrl=url, AttributeNames=wanted)
     return _Queue(url, float(answer["Attributes"]["VisibilityTimeout"]))

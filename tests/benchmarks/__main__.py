@@ -13,10 +13,12 @@ from tests.benchmarks import (
     extension_start,
     growth,
     payloads,
+    queue_polling,
     server_growth,
     server_start,
     server_streaming,
     service_scale,
+    several_at_once,
     streaming,
     telemetry_cost,
     telemetry_intake,
@@ -31,6 +33,7 @@ MEMBERS = {
     "payloads": payloads.run,
     "streaming": streaming.run,
     "growth": growth.run,
+    "several_at_once": several_at_once.run,
     "core_steps": core_steps.run,
     "server_streaming": server_streaming.run,
     "server_start": server_start.run,
@@ -39,6 +42,7 @@ MEMBERS = {
     "extension_start": extension_start.run,
     "telemetry_cost": telemetry_cost.run,
     "telemetry_intake": telemetry_intake.run,
+    "queue_polling": queue_polling.run,
 }
 
 

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 OURS = "lambda_runtime"
 OURS_PIPELINED = "lambda_runtime, pipelined"
+OURS_BY_ORJSON = "lambda_runtime, orjson"
 PEER = "awslambdaric"
 PEER_POLLING = "awslambdaric, thread polling"
 FLOOR = "C floor"
@@ -60,6 +61,7 @@ def clients() -> dict[str, Client]:
     return {
         OURS: Client([sys.executable, "-m", "lambda_runtime", HANDLER]),
         OURS_PIPELINED: Client([sys.executable, "-m", "lambda_runtime", "pipelined.handler"]),
+        OURS_BY_ORJSON: Client([sys.executable, "-m", "lambda_runtime", "by_orjson.handler"]),
         PEER: Client([sys.executable, "-m", "awslambdaric", HANDLER]),
         PEER_POLLING: Client([sys.executable, "-m", "awslambdaric", HANDLER], polling),
         FLOOR: Client([str(compiled("floor"))]),

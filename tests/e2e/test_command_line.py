@@ -134,7 +134,7 @@ def test_json_log_format(tmp_path: Path) -> None:
     done = run("invoke", "app.handler", "--code", str(code), "--log-format", "json")
     lines = [json.loads(line) for line in done.stderr.splitlines()]
     types = [line["type"] for line in lines]
-    assert types == ["platform.initStart", "platform.start", "platform.report"]
+    assert types == ["platform.start", "platform.report"]
     assert lines[-1]["record"]["metrics"]["memorySizeMB"] == 128
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", lines[0]["time"])
 

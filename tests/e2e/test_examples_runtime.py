@@ -1,4 +1,4 @@
-"""streaming_chat, async_client and run_handler, as real processes."""
+"""streaming_chat, async_client, managed_instances and run_handler, as real processes."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import io
 import json
 import os
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -73,6 +74,25 @@ def test_async_client(log: io.BytesIO, httpserver: HTTPServer) -> None:
         assert ask.invoke({"urls": urls}).payload == dict(zip(urls, (200, 503), strict=True))
         assert ask.invoke({"urls": urls[:1]}).payload == {urls[0]: 200}
     assert log.getvalue().endswith(b"client closed\n")
+
+
+def test_managed_instances(local: LocalLambda, log: io.BytesIO) -> None:
+    """Sixteen invocations at once ask once, and each knows who it is."""
+    many = local.create_function(
+        "many",
+        handler="app.handler",
+        code=EXAMPLES / "managed_instances",
+        environment=SDK,
+        max_concurrency=16,
+        concurrency=1,
+    )
+    with ThreadPoolExecutor(16) as pool:
+        results = list(pool.map(many.invoke, [{"key": "a"}] * 16))
+    assert [result.payload["value"] for result in results] == ["value of a"] * 16
+    assert [result.payload["request_id"] for result in results] == [
+        result.request_id for result in results
+    ]
+    assert log.getvalue().count(b"fetching a") == 1
 
 
 def test_run_handler(local: LocalLambda) -> None:

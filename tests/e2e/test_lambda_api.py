@@ -13,6 +13,7 @@ import urllib.error
 import urllib.request
 import zipfile
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -225,6 +226,37 @@ def handler(event, context):
     assert invoke(client, "f") == ["2", "JSON", "lambda-managed-instances"]
 
 
+def test_invocations_meet_in_one_environment_of_managed_instances(
+    client: Any, serving: Serving, tmp_path: Path
+) -> None:
+    """Two that wait for each other are at work in one environment, which has one Runtime API."""
+    source = """
+import os, pathlib, time
+def handler(event, context):
+    place = pathlib.Path(event)
+    (place / context.aws_request_id).touch()
+    deadline = time.monotonic() + 15
+    while len(list(place.iterdir())) < 2 and time.monotonic() < deadline:
+        time.sleep(0.002)
+    return [len(list(place.iterdir())), os.environ["AWS_LAMBDA_RUNTIME_API"]]
+"""
+    instances = {
+        "CapacityProviderArn": "arn:aws:lambda:us-east-1:123456789012:capacity-provider:p",
+        "PerExecutionEnvironmentMaxConcurrency": 2,
+    }
+    config = {"LambdaManagedInstancesCapacityProviderConfig": instances}
+    create(client, "f", source, Runtime=PYTHON, Timeout=20, CapacityProviderConfig=config)
+
+    def meet(_number: int) -> Any:
+        with client_of(serving.url) as own:
+            return invoke(own, "f", str(tmp_path))
+
+    with ThreadPoolExecutor(2) as pool:
+        first, second = pool.map(meet, range(2))
+    assert first == second
+    assert first[0] == 2
+
+
 def test_managed_instances_have_limits_of_their_own(client: Any) -> None:
     """From 2 GB of memory to 32, and up to 90 minutes; an update is held to the same."""
     instances = {"CapacityProviderArn": "arn:aws:lambda:us-east-1:123456789012:capacity-provider:p"}
@@ -301,6 +333,24 @@ def test_an_archive_without_entries(client: Any) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("level", "kinds"),
+    [
+        ("DEBUG", ["start", "runtimeDone", "report"]),
+        ("INFO", ["start", "report"]),
+        ("WARN", []),
+    ],
+)
+def test_platform_records_are_logged_by_the_system_log_level(
+    client: Any, level: str, kinds: list[str]
+) -> None:
+    """What is less than a warning is logged from its level on, INFO unless said otherwise."""
+    make(client, LoggingConfig={"LogFormat": "JSON", "SystemLogLevel": level})
+    answer = client.invoke(FunctionName="f", LogType="Tail")
+    lines = base64.b64decode(answer["LogResult"]).decode().splitlines()
+    assert [json.loads(line)["type"] for line in lines] == [f"platform.{kind}" for kind in kinds]
+
+
 def test_levels_and_groups_of_logs_reach_the_function(client: Any) -> None:
     """LoggingConfig sets format, level and group in the function's environment."""
     source = """
@@ -356,6 +406,83 @@ def test_sixty_functions_come_in_two_pages(client: Any) -> None:
     assert not {"State", "LastUpdateStatus"} & first["Functions"][0].keys()
     pages = list(client.get_paginator("list_functions").paginate())
     assert [each["FunctionName"] for page in pages for each in page["Functions"]] == names
+
+
+def test_every_list_comes_in_pages(client: Any) -> None:
+    """The paginators of versions, aliases, layers and configurations get all, page by page."""
+    make(client)
+    for number in range(1, 4):
+        client.update_function_configuration(FunctionName="f", Description=str(number))
+        wait_updated(client, "f")
+        publish(client, "f")
+        client.create_alias(FunctionName="f", Name=f"a{number}", FunctionVersion=str(number))
+        client.put_function_event_invoke_config(
+            FunctionName="f", Qualifier=f"a{number}", MaximumRetryAttempts=0
+        )
+        content = {"ZipFile": zip_of("", "python/words.py")}
+        client.publish_layer_version(LayerName=f"layer{number}", Content=content)
+        client.publish_layer_version(LayerName="layer1", Content=content)
+    for operation, member, key, expected in (
+        ("list_functions", "Functions", "Version", ["$LATEST", "1", "2", "3"]),
+        ("list_versions_by_function", "Versions", "Version", ["$LATEST", "1", "2", "3"]),
+        ("list_aliases", "Aliases", "Name", ["a1", "a2", "a3"]),
+        ("list_layers", "Layers", "LayerName", ["layer1", "layer2", "layer3"]),
+        ("list_layer_versions", "LayerVersions", "Version", [4, 3, 2, 1]),
+        (
+            "list_function_event_invoke_configs",
+            "FunctionEventInvokeConfigs",
+            "FunctionArn",
+            [f"{ARN}f:a{number}" for number in (1, 2, 3)],
+        ),
+    ):
+        named = {
+            "list_functions": {"FunctionVersion": "ALL"},
+            "list_layers": {},
+            "list_layer_versions": {"LayerName": "layer1"},
+        }.get(operation, {"FunctionName": "f"})
+        pages = list(
+            client.get_paginator(operation).paginate(**named, PaginationConfig={"PageSize": 2})
+        )
+        assert [len(page[member]) for page in pages] in ([2, 2], [2, 1])
+        assert [each[key] for page in pages for each in page[member]] == expected
+
+
+def test_nothing_is_missed_by_deleting_page_by_page(client: Any) -> None:
+    """What a page shows can be deleted before the next is asked for: a marker is no position."""
+    for number in range(5):
+        client.create_function(
+            FunctionName=f"f{number}",
+            Runtime=PYTHON,
+            Role=ROLE,
+            Handler="app.handler",
+            Code={"ZipFile": zip_of("")},
+        )
+    pages = client.get_paginator("list_functions").paginate(PaginationConfig={"PageSize": 2})
+    for page in pages:
+        for function in page["Functions"]:
+            client.delete_function(FunctionName=function["FunctionName"])
+    assert client.list_functions()["Functions"] == []
+    for marker in ("zzz", "%", "é"):
+        answer = refusal(client, "list_functions", Marker=marker)
+        assert answer == (
+            400,
+            "InvalidParameterValueException",
+            f"The marker {marker} is not valid.",
+        )
+
+
+def test_settings_of_the_platform_are_kept(client: Any) -> None:
+    """Recursion is terminated, runtimes are updated and nothing is signed, unless it is said."""
+    make(client)
+    get = client.get_function_recursion_config
+    assert get(FunctionName="f")["RecursiveLoop"] == "Terminate"
+    client.put_function_recursion_config(FunctionName="f", RecursiveLoop="Allow")
+    assert get(FunctionName="f")["RecursiveLoop"] == "Allow"
+    assert client.get_runtime_management_config(FunctionName="f")["UpdateRuntimeOn"] == "Auto"
+    client.put_runtime_management_config(FunctionName="f", UpdateRuntimeOn="FunctionUpdate")
+    managed = client.get_runtime_management_config(FunctionName="f")
+    assert (managed["UpdateRuntimeOn"], managed["FunctionArn"]) == ("FunctionUpdate", f"{ARN}f")
+    assert "CodeSigningConfigArn" not in client.get_function_code_signing_config(FunctionName="f")
 
 
 def test_tags(client: Any) -> None:

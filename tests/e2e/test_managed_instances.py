@@ -197,4 +197,4 @@ def test_command_line_takes_the_maximum_concurrency(tmp_path: Path) -> None:
     found = json.loads(done.stdout)
     assert found["AWS_LAMBDA_MAX_CONCURRENCY"] == "3"
     assert found["AWS_LAMBDA_INITIALIZATION_TYPE"] == "lambda-managed-instances"
-    assert json.loads(done.stderr.splitlines()[0])["type"] == "platform.initStart"
+    assert json.loads(done.stderr.splitlines()[0])["type"] == "platform.initReport"

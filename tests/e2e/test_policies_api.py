@@ -115,8 +115,8 @@ def test_principals_are_shown_by_their_kind(service: Any, principal: str, shown:
             (
                 412,
                 "PreconditionFailedException",
-                "The RevisionId provided does not match the latest RevisionId. Call the GetPolicy "
-                "API to retrieve the latest RevisionId for your resource.",
+                "The Revision Id provided does not match the latest Revision Id. Call the GetPolicy"
+                " API to retrieve the latest Revision Id",
             ),
         ),
         (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import itertools
 import os
 import shutil
 import stat
@@ -19,6 +20,7 @@ from lambda_extensions.layer import CannotBuild, build
 from lambda_extensions.layer_check import check
 from rapid_mock import LocalLambda
 from tests.support.command_line import ROOT, write_code, write_executable
+from tests.support.layers import ELF_ARM, ELF_X86, foreign, wheel
 
 EXTENSION = """
 import sys
@@ -105,8 +107,15 @@ def test_layer_runs_without_any_package_of_ours(
 ) -> None:
     """Unzipped somewhere, with a bundled bare Python, the extension works under its file's name."""
     layer = tmp_path / "layer.zip"
+    packages = bare_python / "lib" / "python3.11" / "site-packages"
+    (packages / "pip").mkdir(parents=True)
     assert build(source, "shipper", layer, bundled=bare_python) == []
     assert entries(layer)["shipper/python/bin/python3"] == stat.S_IFLNK | 0o777
+    (packages / "numpy").mkdir()
+    assert build(source, "shipper", layer, bundled=bare_python) == [
+        f"{packages} stays behind with 1 entries such as numpy: name what the extension needs with "
+        "-r",
+    ]
     unpack(layer, tmp_path / "opt")
     assert run(tmp_path) == "hello from shipper in 1"
 
@@ -118,12 +127,16 @@ def test_layer_runs_on_the_python_of_the_function(source: Path, tmp_path: Path) 
     assert run(tmp_path) == "hello from shipper in 0"
 
 
-def run(tmp_path: Path) -> str:
+def run(tmp_path: Path, environment: dict[str, str] | None = None) -> str:
     """Invoke a function with the unpacked layer's extensions; returns the extension's line."""
     code = write_code(tmp_path / "code", "def handler(event, context):\n    return event\n")
     with LocalLambda(log_stream=io.BytesIO()) as local:
         function = local.create_function(
-            "f", handler="app.handler", code=code, extensions=[tmp_path / "opt" / "extensions"]
+            "f",
+            handler="app.handler",
+            code=code,
+            extensions=[tmp_path / "opt" / "extensions"],
+            environment=environment or {},
         )
         logs = function.invoke({"a": 1}).logs
     return next((line for line in logs.splitlines() if line.startswith("hello")), logs)
@@ -191,26 +204,18 @@ def test_function_without_python_is_told(source: Path, tmp_path: Path) -> None:
     )
 
 
-def wheel(directory: Path, name: str, files: dict[str, str]) -> None:
-    """A minimal wheel."""
-    info = f"{name}-1.0.dist-info"
-    metadata = {
-        f"{info}/METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n",
-        f"{info}/WHEEL": "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
-    }
-    record = "".join(f"{path},,\n" for path in [*files, *metadata, f"{info}/RECORD"])
-    directory.mkdir(exist_ok=True)
-    with zipfile.ZipFile(directory / f"{name}-1.0-py3-none-any.whl", "w") as archive:
-        for path, text in {**files, **metadata, f"{info}/RECORD": record}.items():
-            archive.writestr(path, text)
-
-
 def test_requirements_are_in_the_layer(
     source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """-r installs beside the code; a wheel for another Python or machine is warned of."""
-    machine = "cpython-37-powerpc-linux-gnu.so"
-    wheel(tmp_path / "wheels", "sender", {"sender.py": "", f"_fast.{machine}": ""})
+    files: dict[str, str | bytes] = {
+        "sender.py": "",
+        "_fast.cpython-37-x86_64-linux-gnu.so": ELF_X86,
+        "_other.abi3.so": ELF_X86,
+        "_right.abi3.so": ELF_ARM,
+        "_fruit.cpython-37-darwin.so": b"\xcf\xfa\xed\xfe" + bytes(60),
+    }
+    wheel(tmp_path / "wheels", "sender", files)
     monkeypatch.setenv("PIP_NO_INDEX", "1")
     monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path / "wheels"))
     (tmp_path / "requirements.txt").write_text("sender\n")
@@ -220,8 +225,11 @@ def test_requirements_are_in_the_layer(
     )
     assert "shipper/sender.py" in entries(layer)
     assert warnings == [
-        f"_fast.{machine} is for Python 3.7 and not for {OWN_VERSION}",
-        f"_fast.{machine} is for powerpc and not for aarch64",
+        "_fast.cpython-37-x86_64-linux-gnu.so is for x86_64 and not for arm64",
+        f"_fast.cpython-37-x86_64-linux-gnu.so is for Python 3.7 and not for {OWN_VERSION}",
+        "_fruit.cpython-37-darwin.so is for macOS and not for Linux",
+        f"_fruit.cpython-37-darwin.so is for Python 3.7 and not for {OWN_VERSION}",
+        "_other.abi3.so is for x86_64 and not for arm64",
     ]
     (tmp_path / "requirements.txt").write_text("nobody-has-this\n")
     with pytest.raises(CannotBuild, match=r"^pip cannot install .*nobody-has-this"):
@@ -263,69 +271,83 @@ def test_python_that_cannot_be_bundled(
         build(source, "shipper", tmp_path / "layer.zip", bundled=tmp_path / "python")
 
 
-def foreign(tmp_path: Path, *files: tuple[str, int, bytes]) -> Path:
-    path = tmp_path / "foreign.zip"
-    with zipfile.ZipFile(path, "w") as archive:
-        for name, mode, content in files:
-            entry = zipfile.ZipInfo(name)
-            entry.external_attr = (stat.S_IFREG | mode) << 16 if mode else 0x20  # DOS: archive
-            archive.writestr(entry, content)
-    return path
+def test_layer_does_not_hold_the_one_before(source: Path, tmp_path: Path) -> None:
+    """A layer that is written into the source's own directory is not part of the next one."""
+    for _ in range(2):
+        build(source, "shipper", source / "layer.zip")
+    build(source, "shipper", tmp_path / "layer.zip")
+    assert (source / "layer.zip").read_bytes() != (tmp_path / "layer.zip").read_bytes()
+    (source / "layer.zip").rename(tmp_path / "first.zip")
+    build(source, "shipper", source / "layer.zip")
+    assert (source / "layer.zip").read_bytes() == (tmp_path / "first.zip").read_bytes()
 
 
-ELF_ARM = b"\x7fELF" + bytes(14) + b"\xb7\0" + bytes(8)
+def test_stray_files_are_warned_of(source: Path, tmp_path: Path) -> None:
+    """What most likely does not belong into a layer is named, with the reason."""
+    for name in (".env", "old.zip", "test_helper.py", "extensions/another"):
+        (source / name).parent.mkdir(exist_ok=True)
+        (source / name).write_text("")
+    assert build(source, "shipper", tmp_path / "layer.zip") == [
+        ".env goes into the layer: a secret?",
+        "old.zip goes into the layer: of no use in Lambda",
+        "test_helper.py goes into the layer: of no use in Lambda",
+        "extensions goes into the layer: Lambda looks for extensions at the top of the layer alone",
+    ]
+
+
+def test_only_what_runs_in_lambda_is_in_the_layer(source: Path, tmp_path: Path) -> None:
+    """What builds layers, and most of the runtime, stays at home."""
+    build(source, "shipper", tmp_path / "layer.zip")
+    found = entries(tmp_path / "layer.zip")
+    for name in (
+        "lambda_extensions/layer.py",
+        "lambda_extensions/cli.py",
+        "lambda_runtime/loop.py",
+    ):
+        assert f"shipper/{name}" not in found
+    assert (tmp_path / "layer.zip").stat().st_size < 200_000
 
 
 @pytest.mark.parametrize(
-    ("file", "finding"),
+    ("pythons", "wanted"),
     [
-        (("extensions/x", 0o644, b"#!/bin/sh\n"), "error: extensions/x: is not executable; "),
-        (
-            ("extensions/x", 0, b"#!/bin/sh\n"),
-            "error: extensions/x: has no unix mode (zipped on Windows?); ",
-        ),
-        (
-            ("extensions/x", 0o755, b"#!/bin/sh\r\n"),
-            "error: extensions/x: has Windows line ends after #!; ",
-        ),
-        (
-            ("extensions/README", 0o755, b"hello"),
-            "error: extensions/README: is neither a script with #! nor a binary, ",
-        ),
-        (("extensions/x", 0o755, ELF_ARM), "error: extensions/x: is for arm64, not for x86_64; "),
-        (
-            ("extensions/x", 0o755, b"#!/opt/py/bin/python3\n"),
-            "warning: extensions/x: needs /opt/py/bin/python3, which this layer does not hold; ",
-        ),
-        (
-            ("extensions/x", 0o755, b"#!/usr/bin/env python3\n"),
-            "warning: extensions/x: needs python3, which only functions of that language have",
-        ),
-        (
-            ("extensions/x", 0o755, b"#!/home/ada/.venv/bin/thing\n"),
-            "error: extensions/x: needs /home/ada/.venv/bin/thing, which Lambda's images do not",
-        ),
-        (
-            ("mine/extensions/x", 0o755, b"#!/bin/sh\n"),
-            "error: layer: holds no extension (mine/extensions/x is too deep); ",
-        ),
-        (("../x", 0o644, b""), "error: ../x: leaves /opt; "),
+        (("3.13", "3.12"), ["manylinux2014", *(f"manylinux_2_{n}" for n in (17, 26, 28, 34))]),
+        (("3.12", "3.11"), ["manylinux2014", "manylinux_2_17", "manylinux_2_26"]),
     ],
 )
-def test_what_check_finds(tmp_path: Path, file: tuple[str, int, bytes], finding: str) -> None:
-    """Each thing that fails in Lambda is found, with its reason and a mend."""
-    good = ("extensions/good", 0o755, b"#!/bin/sh\n")
-    files = [file] if "too deep" in finding else [good, file]
-    (found,) = check(foreign(tmp_path, *files), "x86_64")
-    assert str(found).startswith(finding)
-    assert found.mend
+def test_wheels_are_those_of_the_functions_image(
+    pythons: tuple[str, ...],
+    wanted: list[str],
+    source: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """pip is asked for wheels that the glibc of Lambda's image can load, and for no newer ones."""
+    pip = write_executable(tmp_path / "pip", f'#!/bin/sh\necho "$@" > {tmp_path}/asked\nexit 1\n')
+    monkeypatch.setattr(sys, "executable", str(pip))
+    with pytest.raises(CannotBuild, match="pip cannot install"):
+        build(
+            source,
+            "shipper",
+            tmp_path / "layer.zip",
+            requirements=tmp_path / "none",
+            pythons=pythons,
+            arch="arm64",
+        )
+    words = (tmp_path / "asked").read_text().split()
+    asked = [after for word, after in itertools.pairwise(words) if word == "--platform"]
+    assert asked == [*(f"{name}_aarch64" for name in wanted), "any"]
+    assert words[words.index("--python-version") + 1] == pythons[0]
 
 
-def test_too_many_extensions(tmp_path: Path) -> None:
-    """An eleventh extension fails the init phase."""
-    files = [(f"extensions/x{number}", 0o755, b"#!/bin/sh\n") for number in range(11)]
-    (found,) = check(foreign(tmp_path, *files))
-    assert found.reason == "holds 11 extensions, Lambda allows 10"
+def test_launcher_passes_over_a_python_that_does_not_suit(source: Path, tmp_path: Path) -> None:
+    """A function's python3 of another version is no obstacle where a suitable one is beside it."""
+    build(source, "shipper", tmp_path / "layer.zip", pythons=[OWN_VERSION])
+    unpack(tmp_path / "layer.zip", tmp_path / "opt")
+    write_executable(tmp_path / "bin" / "python3", "#!/bin/sh\necho wrong one\nexit 1\n")
+    (tmp_path / "bin" / f"python{OWN_VERSION}").symlink_to(sys.executable)
+    log = run(tmp_path, {"PATH": f"{tmp_path / 'bin'}:/usr/bin:/bin"})
+    assert log == "hello from shipper in 0"
 
 
 def test_command_line(source: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -310,6 +310,25 @@ def test_runtime_that_outgrows_the_memory_size() -> None:
     assert script.phase == "cold"
 
 
+def test_what_killed_processes_used_is_not_reported_again() -> None:
+    """After a reset the maximum is that of the new processes; without one it stays."""
+    script = Script.idle()
+    script.invoke("r1")
+    script.sample_memory(301)
+    script.outgrow("runtime")
+    script.exit("runtime", signal="killed")
+    script.invoke("r2")
+    script.runtime_next()
+    script.sample_memory(40)
+    script.respond("r2")
+    script.runtime_next()
+    script.invoke("r3")
+    script.sample_memory(30)
+    script.respond("r3")
+    script.runtime_next()
+    assert [report.max_memory_mb for report in script.reports.values()] == [301, 40, 40]
+
+
 def test_extension_that_outgrows_the_memory_size() -> None:
     """The largest process is the one that is killed; an extension's end is Extension.Crash."""
     script = Script.idle("shipper", memory_mb=256)

@@ -10,6 +10,7 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -51,10 +52,9 @@ class Consumer:
     def subscribe(self, *types: str, **buffering: Any) -> None:
         self.take(self.telemetry.subscribe("shipper", subscription(*types, **buffering), self.now))
 
-    def platform(self, kind: str) -> None:
-        self.take(
-            self.telemetry.record(Record(self.now.wall, kind, "platform", {}), self.now) or []
-        )
+    def platform(self, kind: str, text: str = "") -> None:
+        record = Record(self.now.wall, kind, "platform", {"requestId": text} if text else {})
+        self.take(self.telemetry.record(record, self.now) or [])
 
     def line(self, text: str = "a line", category: str = "function") -> None:
         record = Record(self.now.wall, category, category, text.encode())
@@ -87,14 +87,23 @@ class Consumer:
         return [each["record"] for each in self.received if each["type"] == "function"]
 
     @property
+    def produced_texts(self) -> list[str]:
+        """Of lines and of platform records alike; that of `platform.initStart` is `0:`."""
+        return [
+            record if isinstance(record, str) else record.get("requestId", "0:")
+            for kind, record in ((each["type"], each["record"]) for each in self.received)
+            if kind != "platform.logsDropped"
+        ]
+
+    @property
     def dropped(self) -> list[dict[str, Any]]:
         return [each["record"] for each in self.received if each["type"] == "platform.logsDropped"]
 
 
-def subscribed(**buffering: Any) -> Consumer:
+def subscribed(*types: str, **buffering: Any) -> Consumer:
     consumer = Consumer()
     consumer.begin()
-    consumer.subscribe("function", **buffering)
+    consumer.subscribe(*(types or ("function",)), **buffering)
     return consumer
 
 
@@ -187,12 +196,45 @@ def test_nothing_is_kept_when_nobody_can_come_any_more() -> None:
 
 
 def test_a_new_life_begins_without_subscribers() -> None:
-    """A reset environment owes nothing to the extensions of the one before, and says how much."""
+    """A reset environment owes nothing to the extensions of the one before."""
     consumer = subscribed()
     consumer.line("never sent")
-    assert consumer.telemetry.begin() == 1
+    consumer.telemetry.begin()
     assert consumer.telemetry.subscribers == {}
     assert consumer.telemetry.delivered("shipper", None, consumer.now) == []
+
+
+def test_platform_records_wait_for_nobody_but_the_batch() -> None:
+    """That they are rendered together shows in no batch: time counts from the first record."""
+    consumer = subscribed("platform", max_items=1000, timeout=0.1)
+    consumer.wait(0.1)
+    consumer.answer()
+    for number in range(150):
+        consumer.platform("platform.start", str(number))
+    consumer.wait(0.099)
+    assert not consumer.under_way
+    consumer.wait(0.001)
+    assert len(consumer.under_way[0].lines) == 150
+    consumer.platform("platform.start", "late")
+    consumer.answer()
+    consumer.wait(0.099)
+    assert not consumer.under_way
+    consumer.wait(0.001)
+    assert b'"late"' in consumer.under_way[0].lines[0]
+
+
+@pytest.mark.parametrize("buffering", [{"max_items": 10}, {"max_bytes": 1000}], ids=str)
+def test_platform_records_fill_a_batch_as_lines_do(buffering: dict[str, int]) -> None:
+    """The record that fills a batch, or does not fit, sends it at once."""
+    consumer = subscribed("platform", **buffering)
+    size = len(b'{"time":"2023-11-14T22:13:20.000Z","type":"platform.start","record":{}}')
+    count = 0
+    while not consumer.under_way:
+        consumer.platform("platform.start")
+        count += 1
+    # the first of all was platform.initStart
+    expected = 9 if "max_items" in buffering else (1000 - size - 4) // size + 1
+    assert count == expected
 
 
 # --- Failures ---------------------------------------------------------------------------------
@@ -247,6 +289,19 @@ def test_a_slow_consumer_loses_what_does_not_fit() -> None:
     assert {each["reason"] for each in consumer.dropped} == {SLOW}
 
 
+def test_losses_of_two_kinds_are_told_apart() -> None:
+    """What did not fit while one batch failed to the end, and that batch, each with its reason."""
+    consumer = subscribed(max_items=2)
+    for number in range(2 * (1 + QUEUED_BATCHES + 2)):
+        consumer.line(str(number))
+    consumer.refuse_all("connection refused")
+    while consumer.under_way:
+        consumer.answer()
+        consumer.wait(1.0)
+    told = {each["reason"]: each["droppedRecords"] for each in consumer.dropped}
+    assert told == {SLOW: 4, "could not send events: connection refused": 2}
+
+
 def test_what_was_told_to_be_lost_is_told_again_when_the_telling_was_lost() -> None:
     """The counts of a `platform.logsDropped` that did not arrive are in the next one."""
     consumer = subscribed(timeout=0.025)
@@ -275,6 +330,7 @@ def test_a_flush_sends_what_waits() -> None:
 
 STEPS = st.one_of(
     st.tuples(st.just("line"), st.integers(0, 300)),
+    st.tuples(st.just("platform"), st.integers(0, 300)),
     st.tuples(st.just("arrives"), st.just(0)),
     st.tuples(st.just("fails"), st.just(0)),
     st.tuples(st.just("wait"), st.sampled_from([0.01, 0.025, 0.1, 0.4, 1.0])),
@@ -292,12 +348,19 @@ STEPS = st.one_of(
 def test_what_was_produced_was_delivered_or_counted(
     steps: list[tuple[str, float]], items: int, size: int, timeout: float
 ) -> None:
-    """For any schedule of failures: delivered once and in order, or dropped and counted once."""
-    consumer = subscribed(max_items=items, max_bytes=size, timeout=timeout)
-    produced = 0
+    """For any schedule of failures: delivered once and in order, or dropped and counted once.
+
+    So it is at every moment, what is on its way included, and for what the developer is told.
+    """
+    consumer = subscribed("function", "platform", max_items=items, max_bytes=size, timeout=timeout)
+    produced = 1  # platform.initStart
     for step, number in steps:
-        if step == "line":
-            consumer.line(f"{produced}:" + "x" * int(number))
+        if step in ("line", "platform"):
+            text = f"{produced}:" + "x" * int(number)
+            if step == "line":
+                consumer.line(text)
+            else:
+                consumer.platform("platform.start", text)
             produced += 1
         elif step == "wait":
             consumer.wait(number)
@@ -312,16 +375,71 @@ def test_what_was_produced_was_delivered_or_counted(
         consumer.wait(1.0)
         if consumer.under_way:
             consumer.answer()
-    numbers = [int(text.partition(":")[0]) for text in consumer.texts]
+    numbers = [int(text.partition(":")[0]) for text in consumer.produced_texts]
     assert numbers == sorted(set(numbers))
     told = sum(each["droppedRecords"] for each in consumer.dropped)
     assert len(numbers) + told == produced
     assert subscriber_counts(consumer) == (produced, len(numbers), told)
+    assert sum(loss.records for loss in consumer.telemetry.take_losses()) == told
+
+
+@given(steps=st.lists(STEPS, max_size=40), items=st.sampled_from([1, 3, 1000]))
+def test_the_sum_holds_when_a_life_ends_anywhere(
+    steps: list[tuple[str, float]], items: int
+) -> None:
+    """Nothing arrives after it: what had not arrived is dropped, and the counts add up."""
+    consumer = subscribed("function", "platform", max_items=items, timeout=0.025)
+    for step, number in steps:
+        if step == "line":
+            consumer.line("x" * int(number))
+        elif step == "platform":
+            consumer.platform("platform.start", "x" * int(number))
+        elif step == "wait":
+            consumer.wait(number)
+        elif consumer.under_way:
+            consumer.answer("refused" if step == "fails" else None)
+    subscriber = consumer.telemetry.subscribers["shipper"]
+    consumer.telemetry.end()
+    assert subscriber.delivered_records + subscriber.dropped_records == subscriber.produced
+    assert subscriber.is_idle
+    assert subscriber.deadline is None
 
 
 def subscriber_counts(consumer: Consumer) -> tuple[int, int, int]:
     subscriber = consumer.telemetry.subscribers["shipper"]
     return subscriber.produced, subscriber.delivered_records, subscriber.dropped_records
+
+
+def test_what_is_given_up_is_told_to_the_developer_once() -> None:
+    """Each lost batch with its counts and reason; a lost telling is no news."""
+    consumer = subscribed(timeout=0.025)
+    for text in ("one", "two"):
+        consumer.line(text)
+        consumer.wait(0.025)
+        consumer.refuse_all("connection refused")
+    losses = consumer.telemetry.take_losses()
+    reason = "could not send events: connection refused"
+    assert [(each.name, each.records, each.reason) for each in losses] == [
+        ("shipper", 1, reason)
+    ] * 2
+    assert losses[0].size == len(
+        b'{"time":"2023-11-14T22:13:20.000Z","type":"function","record":"one"}'
+    )
+    assert consumer.telemetry.take_losses() == []
+
+
+@pytest.mark.parametrize("has_failed", [True, False])
+def test_what_is_left_at_the_end_is_told_if_attempts_failed(has_failed: bool) -> None:
+    """A consumer that took what came has only left; one that never took anything has lost it."""
+    consumer = subscribed(timeout=0.025)
+    consumer.line("first")
+    consumer.wait(0.025)
+    consumer.answer("connection refused" if has_failed else None)
+    consumer.line("second")
+    consumer.telemetry.end()
+    losses = [(each.records, each.reason) for each in consumer.telemetry.take_losses()]
+    assert losses == ([(2, "could not send events: connection refused")] if has_failed else [])
+    assert not consumer.telemetry.is_wanted
 
 
 def test_the_telling_counts_as_an_item() -> None:

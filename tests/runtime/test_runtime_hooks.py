@@ -1,4 +1,4 @@
-"""on_shutdown, after_response, middleware, on_error, request_sigterm."""
+"""on_init, on_shutdown, after_response, middleware, on_error, request_sigterm."""
 
 from __future__ import annotations
 
@@ -32,7 +32,31 @@ HOOKS = (
     "@on_shutdown\n"
     "def second(): print('second')\n"
 )
+INIT = (
+    "from lambda_runtime import on_init\n"
+    "@on_init\n"
+    "def first(): print('first')\n"
+    "@on_init\n"
+    "async def second(): print('second')\n"
+    "def handler(event, context): print('called')\n"
+    "print('loaded')\n"
+)
 KILL = "os.kill(os.getpid(), signal.SIGTERM)"
+
+
+def test_init_hooks_come_before_the_first_event(tmp_path: Path) -> None:
+    """After the module has loaded, in the order of registration, once."""
+    finished = served(tmp_path, INIT, EVENT, EVENT)
+    assert finished.stdout == "loaded\nfirst\nsecond\ncalled\ncalled\n"
+    assert paths(finished)[:2] == ["next", "response"]
+
+
+def test_an_init_hook_that_fails_is_an_init_error(tmp_path: Path) -> None:
+    """No event is asked for; the report is that of the exception."""
+    finished = served(tmp_path, INIT.replace("print('second')", "raise KeyError('x')"))
+    assert [path_of(request) for request in finished.requests] == ["/2018-06-01/runtime/init/error"]
+    assert json.loads(body_of(finished.posted[0]))["errorType"] == "KeyError"
+    assert finished.exit_code == 1
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

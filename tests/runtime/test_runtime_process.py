@@ -157,6 +157,32 @@ def test_the_trace_id_is_in_the_environment(tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.parametrize("start", ["subprocess.check_output(command)", "os.popen(line).read()"])
+def test_children_inherit_the_trace_id(tmp_path: Path, start: str) -> None:
+    """A child process that is started with our environment has that of its invocation, or none."""
+    program = (
+        "import os, subprocess, sys\n"
+        "code = 'import os; print(os.environ.get(\"_X_AMZN_TRACE_ID\"))'\n"
+        "command = [sys.executable, '-c', code]\n"
+        "line = f\"{sys.executable} -c '{code}'\"\n"
+        f"def handler(e, c):\n    out = {start}\n"
+        "    return (out if isinstance(out, str) else out.decode()).strip()\n"
+    )
+    finished = served(
+        tmp_path,
+        program,
+        event(b"1", "Lambda-Runtime-Trace-Id: Root=1"),
+        event(b"2", "Lambda-Runtime-Trace-Id: Root=2"),
+        event(b"3"),
+        _X_AMZN_TRACE_ID="stale",
+    )
+    assert answers(finished) == [
+        ("response", b'"Root=1"'),
+        ("response", b'"Root=2"'),
+        ("response", b'"None"'),
+    ]
+
+
 def test_output_is_utf_8_and_leaves_line_by_line(tmp_path: Path) -> None:
     """Whatever the locale; what cannot be written is escaped, a dying process loses no line."""
     program = (

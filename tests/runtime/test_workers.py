@@ -158,7 +158,7 @@ def test_hooks_of_a_preloaded_handler_are_the_workers_affair(tmp_path: Path) -> 
 
 
 def test_worker_that_ignores_sigterm_is_killed(tmp_path: Path) -> None:
-    """A second after it was asked."""
+    """Two seconds after it was asked."""
     ignoring = "import signal\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
     code = write_code(tmp_path, ignoring + PROGRAM)
     with ManyPollers() as api, api.start(MODULE, code, count=2) as runtime:

@@ -7,6 +7,7 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 import urllib.request
 from collections.abc import Sequence
 from pathlib import Path
@@ -48,6 +49,7 @@ class Serving:
             env=_environment(),
         )
         self._lines: list[str] = []
+        self._reader: threading.Thread | None = None
         self.url = ""
 
     def __enter__(self) -> Self:
@@ -89,6 +91,12 @@ class Serving:
                 return line
         raise AssertionError(f"ended without {text!r}: {self.log}")
 
+    def keep_reading(self) -> Self:
+        """Read stderr in a thread from now on: a full pipe would stop a service that says much."""
+        self._reader = threading.Thread(target=self._read_rest)
+        self._reader.start()
+        return self
+
     def invoke(self, payload: bytes) -> int:
         """POST to the URL that RIE has too; returns the status."""
         url = f"{self.url}/2015-03-31/functions/function/invocations"
@@ -111,8 +119,15 @@ class Serving:
             self._process.wait()
             raise
         finally:
-            self._lines += [line.decode() for line in self._stderr()]
+            if self._reader is None:
+                self._read_rest()
+            else:
+                self._reader.join()
             self._stderr().close()
+
+    def _read_rest(self) -> None:
+        for line in self._stderr():
+            self._lines.append(line.decode())
 
     def _stderr(self) -> IO[bytes]:
         assert self._process.stderr is not None

@@ -1,52 +1,47 @@
-"""An AWS to try things on: moto's server, in a process of its own."""
+"""An AWS to try things on, in a process of its own: the embedded one, or moto as it comes."""
 
 from __future__ import annotations
 
 import subprocess
 import sys
 from contextlib import closing
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 import boto3
 from botocore.config import Config
 
-REGION, ACCOUNT = "us-east-1", "123456789012"
+from rapid_mock.triggers import embedded_aws
 
-_SERVER = """
-import sys
-from moto.server import ThreadedMotoServer
-server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-server.start()
-print(*server.get_host_and_port(), sep=":", flush=True)
-sys.stdin.read()
-server.stop()
-"""
-_CLOSING_SHARDS = """
-from rapid_mock.triggers.embedded_shards import close_shards
-close_shards()
+_EMBEDDED = (str(Path(embedded_aws.__file__).with_name("embedded_aws_child.py")),)
+_MOTO = """
+import logging, sys
+from moto.server import DomainDispatcherApplication, create_backend_app
+from werkzeug.serving import make_server
+application = DomainDispatcherApplication(create_backend_app)
+server = make_server("127.0.0.1", 0, application, threaded=True)
+print(server.server_port, flush=True)
+server.serve_forever()
 """
 
 
 class EmbeddedAws:
-    """Listens at `url` until the block is left.
+    """Listens at `url` until the block is left; `is_plain` is moto without our changes."""
 
-    With `closes_shards` Kinesis shards that are split or merged take no more records, as on AWS.
-    """
-
-    def __init__(self, *, closes_shards: bool = False) -> None:
-        self._program = _CLOSING_SHARDS * closes_shards + _SERVER
+    def __init__(self, *, is_plain: bool = False) -> None:
+        self._program = ("-c", _MOTO) if is_plain else _EMBEDDED
         self.url = ""
 
     def __enter__(self) -> Self:
         self._process = subprocess.Popen(
-            [sys.executable, "-c", self._program],
-            stdin=subprocess.PIPE,
+            [sys.executable, *self._program],
+            stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
         )
         assert self._process.stdout is not None
-        self.url = f"http://{self._process.stdout.readline().decode().strip()}"
+        self.url = f"http://127.0.0.1:{int(self._process.stdout.readline())}"
         return self
 
     def __exit__(
@@ -55,6 +50,7 @@ class EmbeddedAws:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        self._process.kill()
         self._process.communicate(timeout=20)
 
     def client(self, service: str) -> closing[Any]:
@@ -66,7 +62,7 @@ class EmbeddedAws:
         return boto3.client(
             service,
             endpoint_url=self.url,
-            region_name=REGION,
+            region_name="us-east-1",
             aws_access_key_id="local",
             aws_secret_access_key="local",
             config=Config(retries={"total_max_attempts": 1}),

@@ -8,7 +8,7 @@ import re
 import socket
 import struct
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
@@ -55,6 +55,10 @@ class ServerThread:
             return action()
 
         return asyncio.run_coroutine_threadsafe(act(), self._loop).result(DEADLINE_SECONDS)
+
+    def finish(self, work: Coroutine[Any, Any, None]) -> None:
+        """Run a coroutine in the server's loop to its end."""
+        asyncio.run_coroutine_threadsafe(work, self._loop).result(DEADLINE_SECONDS)
 
     def start_closing(self) -> Callable[[], None]:
         """Begin to close the server; returns what waits until it is closed."""

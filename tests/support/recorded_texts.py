@@ -123,6 +123,16 @@ def named(operation: str, name: str, pattern: str = ANY_TEXT) -> Row:
     return invalid(operation, value(name, "functionName", PATTERN + pattern), FunctionName=name)
 
 
+def allowing(**arguments: Any) -> dict[str, Any]:
+    return {
+        "FunctionName": "f",
+        "Action": "lambda:InvokeFunction",
+        "StatementId": "s3",
+        "Principal": "s3.amazonaws.com",
+        **arguments,
+    }
+
+
 def provisioning(count: int = 1, **arguments: Any) -> dict[str, Any]:
     return {"FunctionName": "f", "ProvisionedConcurrentExecutions": count, **arguments}
 
@@ -835,6 +845,72 @@ TABLE = {
         "list_provisioned_concurrency_configs",
         f"Function not found: {ARN}none",
         FunctionName="none",
+    ),
+    # --- policies
+    "a statement id that is none": invalid(
+        "add_permission",
+        value("example.com", "statementId", PATTERN + "([a-zA-Z0-9-_]+)"),
+        **allowing(StatementId="example.com"),
+    ),
+    "a policy for $LATEST": refused(
+        "add_permission",
+        "We currently do not support adding policies for $LATEST.",
+        **allowing(FunctionName="f:$LATEST", Qualifier="$LATEST"),
+    ),
+    "a policy for two qualifiers": refused(
+        "add_permission",
+        "The derived qualifier from the function name does not match the specified qualifier.",
+        **allowing(FunctionName="f:alias", Qualifier="42"),
+    ),
+    "a principal that is none": refused(
+        "add_permission",
+        "The provided principal was invalid. Please check the principal and try again.",
+        **allowing(Principal="invalid.nonaws.com"),
+    ),
+    "a policy for nothing": missing(
+        "add_permission", f"Function not found: {ARN}none", **allowing(FunctionName="none")
+    ),
+    "a policy for a missing alias": missing(
+        "add_permission", f"Cannot find alias arn: {ARN}f:none", **allowing(FunctionName="f:none")
+    ),
+    "a policy for a missing version": missing(
+        "add_permission", f"Function not found: {ARN}f:42", **allowing(Qualifier="42")
+    ),
+    "a policy for what is neither": missing(
+        "add_permission", f"Function not found: {ARN}f:with-$", **allowing(Qualifier="with-$")
+    ),
+    "policy of nothing": missing("get_policy", NO_LAYER, FunctionName="none"),
+    "policy of a missing version": missing(
+        "get_policy", NO_LAYER, FunctionName="f", Qualifier="77"
+    ),
+    "removing from nothing": missing(
+        "remove_permission",
+        f"No policy found for: {ARN}none",
+        FunctionName="none",
+        StatementId="s3",
+    ),
+    "removing from no policy": missing(
+        "remove_permission",
+        "No policy is associated with the given resource.",
+        FunctionName="f",
+        StatementId="s3",
+    ),
+    "removing from a missing alias": missing(
+        "remove_permission",
+        f"Cannot find alias arn: {ARN}f:none",
+        FunctionName="f",
+        StatementId="s3",
+        Qualifier="none",
+    ),
+    "recursion of another kind": invalid(
+        "put_function_recursion_config",
+        value(
+            "InvalidValue",
+            "recursiveLoop",
+            "Member must satisfy enum value set: [Terminate, Allow]",
+        ),
+        FunctionName="f",
+        RecursiveLoop="InvalidValue",
     ),
     # --- invocations
     "invoking what is switched off": Row(

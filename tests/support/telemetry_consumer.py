@@ -3,7 +3,7 @@
 Variables: `SUBSCRIPTION` is the body of its subscription without the destination, `API` the path,
 `PROTOCOL` HTTP or TCP, `OUT` the file that gets a record a line, `BEHAVIOUR` how it takes batches:
 `good`, `slow` (0.3 s each), `500` (the first four attempts, and every third), `refuse` (nobody
-listens for a second), `hang` (no answer to the first four attempts).
+listens until there is a file `OUT.listen`), `hang` (no answer to the first four attempts).
 """
 
 from __future__ import annotations
@@ -79,7 +79,8 @@ def serve(listener: socket.socket, take: object) -> None:
 
 
 def listen_later(port: int) -> None:
-    time.sleep(1.0)
+    while not os.path.exists(os.environ["OUT"] + ".listen"):  # noqa: PTH110  as above
+        time.sleep(0.05)
     serve(socket.create_server(("127.0.0.1", port)), take_http)
 
 

@@ -7,6 +7,7 @@ import pytest
 
 from rapid_mock.triggers.checkpoints import CheckpointStore
 from tests.support.embedded_aws import EmbeddedAws
+from tests.support.kinesis_stream import Stream
 
 
 @pytest.fixture(scope="session")
@@ -16,10 +17,16 @@ def aws() -> Iterator[EmbeddedAws]:
 
 
 @pytest.fixture(scope="session")
-def closing_aws() -> Iterator[EmbeddedAws]:
-    """Its Kinesis closes shards as AWS does."""
-    with EmbeddedAws(closes_shards=True) as embedded:
-        yield embedded
+def plain_moto() -> Iterator[EmbeddedAws]:
+    """moto as it comes, as `--aws URL` may find it."""
+    with EmbeddedAws(is_plain=True) as moto:
+        yield moto
+
+
+@pytest.fixture
+def stream(aws: EmbeddedAws) -> Iterator[Stream]:
+    with aws.client("kinesis") as client:
+        yield Stream(client)
 
 
 @pytest.fixture

@@ -15,8 +15,8 @@ ROOT, LOW, HIGH, MERGED = (f"shardId-{number:012}" for number in range(4))
 
 
 @pytest.fixture
-def kinesis(closing_aws: EmbeddedAws) -> Iterator[Any]:
-    with closing_aws.client("kinesis") as client:
+def kinesis(aws: EmbeddedAws) -> Iterator[Any]:
+    with aws.client("kinesis") as client:
         yield client
 
 

@@ -6,7 +6,7 @@ import asyncio
 import json
 import os
 import uuid
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from itertools import count
 from typing import Any
 
@@ -17,62 +17,10 @@ from rapid_mock.service.event_source import Answered, Outcome, Refused
 from rapid_mock.triggers import streams
 from rapid_mock.triggers.checkpoints import CheckpointStore
 from tests.support.embedded_aws import EmbeddedAws
+from tests.support.kinesis_stream import ROOT, Stream, keys_in_order, numbers
 from tests.support.stream_world import FAILED, OK, ROLE, Record, data_of, polling
 
 RECORDS = int(os.environ.get("STREAM_RECORDS", "400"))
-HALF = str(2**127)
-ROOT = "shardId-000000000000"
-
-
-class Stream:
-    """A stream of the server's, and a writer to it."""
-
-    def __init__(self, client: Any, shards: int = 1) -> None:
-        self.client = client
-        self.name = f"stream-{uuid.uuid4()}"
-        self.arn = f"arn:aws:kinesis:us-east-1:123456789012:stream/{self.name}"
-        self.create(shards)
-
-    def create(self, shards: int = 1) -> None:
-        self.client.create_stream(StreamName=self.name, ShardCount=shards)
-
-    def delete(self) -> None:
-        self.client.delete_stream(StreamName=self.name)
-
-    def put(self, data: Iterable[str], keys: int = 7) -> list[str]:
-        """Put records, each key's in order; the key of a record is its place among so many."""
-        texts = list(data)
-        for start in range(0, len(texts), 500):
-            records = [
-                {"Data": text.encode(), "PartitionKey": f"key-{place % keys}"}
-                for place, text in enumerate(texts[start : start + 500], start)
-            ]
-            self.client.put_records(StreamName=self.name, Records=records)
-        return texts
-
-    def split(self) -> None:
-        self.client.split_shard(StreamName=self.name, ShardToSplit=ROOT, NewStartingHashKey=HALF)
-
-    def merge(self, one: str, other: str) -> None:
-        self.client.merge_shards(StreamName=self.name, ShardToMerge=one, AdjacentShardToMerge=other)
-
-
-@pytest.fixture
-def stream(aws: EmbeddedAws) -> Iterable[Stream]:
-    with aws.client("kinesis") as client:
-        yield Stream(client)
-
-
-def numbers(first: int, end: int) -> list[str]:
-    return [str(number) for number in range(first, end)]
-
-
-def keys_in_order(records: list[Record]) -> None:
-    """Each key's records came in the order in which they were put."""
-    by_key: dict[str, list[int]] = {}
-    for record in records:
-        by_key.setdefault(record["kinesis"]["partitionKey"], []).append(int(data_of(record)))
-    assert all(found == sorted(found) for found in by_key.values())
 
 
 def failing_on(poison: str) -> Callable[[list[Record]], Outcome]:
@@ -397,6 +345,20 @@ def test_unknown_stream(aws: EmbeddedAws, store: CheckpointStore) -> None:
     assert str(refused.value) == f"Stream not found: {arn}"
 
 
+def test_consumer(aws: EmbeddedAws, store: CheckpointStore, stream: Stream) -> None:
+    """Enhanced fan-out is refused by its name."""
+
+    async def scenario() -> None:
+        async with polling(aws, store, f"{stream.arn}/consumer/fast:1700000000"):
+            pass
+
+    with pytest.raises(InvalidParameterValue) as refused:
+        asyncio.run(scenario())
+    assert str(refused.value) == (
+        "Enhanced fan-out is not supported by the local Lambda: name the stream, not its consumer."
+    )
+
+
 # --- Bad weather ------------------------------------------------------------------------------
 
 
@@ -466,6 +428,41 @@ def test_stream_that_cannot_be_listed(
     asyncio.run(scenario())
 
 
+def test_answers_that_mean_nothing(
+    monkeypatch: pytest.MonkeyPatch, aws: EmbeddedAws, store: CheckpointStore, stream: Stream
+) -> None:
+    """A service whose answers lack what they must have is said, and asked again."""
+    monkeypatch.setattr(streams, "LISTING_SECONDS", 0.05)
+
+    async def scenario() -> None:
+        stream.put(["one"])
+        failing = (("list_shards", "Nonsense"), ("get_records", "Nonsense"))
+        async with polling(aws, store, stream.arn, refusing=failing) as world:
+            await world.until(lambda: bool(world.done))
+        assert world.said == [
+            f"the shards of {stream.arn} cannot be listed: KeyError: 'Shards'",
+            f"shard {ROOT} of {stream.arn} cannot be read: KeyError: 'Records'",
+        ]
+
+    asyncio.run(scenario())
+
+
+def test_batch_window(aws: EmbeddedAws, store: CheckpointStore, stream: Stream) -> None:
+    """With a window, records of several reads make one batch."""
+
+    async def scenario() -> None:
+        window: dict[str, Any] = {"MaximumBatchingWindowInSeconds": 3}
+        async with polling(aws, store, stream.arn, **window) as world:
+            stream.put(["first"])
+            reads = world.calls.made.count("get_records")
+            await world.until(lambda: world.calls.made.count("get_records") > reads)
+            stream.put(["second"])
+            await world.until(lambda: bool(world.done))
+        assert [list(map(data_of, batch)) for batch in world.batches] == [["first", "second"]]
+
+    asyncio.run(scenario())
+
+
 def test_stream_that_is_created_anew(
     monkeypatch: pytest.MonkeyPatch, aws: EmbeddedAws, store: CheckpointStore, stream: Stream
 ) -> None:
@@ -482,105 +479,5 @@ def test_stream_that_is_created_anew(
             await world.until(lambda: len(world.done) == 3)
         assert world.data == numbers(9, 12)
         assert world.said == [f"there is no stream {stream.arn}: the mapping waits for it"]
-
-    asyncio.run(scenario())
-
-
-# --- Resharding ---------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("position", ["TRIM_HORIZON", "LATEST"])
-def test_split_and_merge_are_followed(
-    monkeypatch: pytest.MonkeyPatch,
-    closing_aws: EmbeddedAws,
-    store: CheckpointStore,
-    position: str,
-) -> None:
-    """Children come after their parents, across a restart too: each key in order, none lost."""
-    monkeypatch.setattr(streams, "LISTING_SECONDS", 0.05)
-
-    async def scenario(stream: Stream) -> None:
-        aws, arn = closing_aws, stream.arn
-        async with polling(aws, store, arn, StartingPosition=position, BatchSize=7) as first:
-            stream.put(numbers(0, 50))
-            stream.split()
-            stream.put(numbers(50, 100))
-            await first.until(lambda: len(first.done) >= 60)
-        stream.merge("shardId-000000000001", "shardId-000000000002")
-        stream.put(numbers(100, 150))
-        async with polling(aws, store, arn, StartingPosition=position) as second:
-            await second.until(lambda: len(first.done) + len(second.done) >= 150)
-        records = first.done + second.done
-        assert sorted(map(data_of, records), key=int) == numbers(0, 150)
-        keys_in_order(records)
-        assert {record["eventID"][:20] for record in records} == {
-            f"shardId-{number:012}" for number in range(4)
-        }
-
-    with closing_aws.client("kinesis") as client:
-        asyncio.run(scenario(Stream(client)))
-
-
-def test_latest_of_a_stream_that_was_split(
-    closing_aws: EmbeddedAws, store: CheckpointStore
-) -> None:
-    """With LATEST, shards that were closed before are not read."""
-
-    async def scenario(stream: Stream) -> None:
-        stream.put(numbers(0, 5))
-        stream.split()
-        stream.put(numbers(5, 10))
-        async with polling(closing_aws, store, stream.arn, StartingPosition="LATEST") as world:
-            stream.put(numbers(10, 15))
-            await world.until(lambda: len(world.done) == 5)
-        assert sorted(world.data) == numbers(10, 15)
-
-    with closing_aws.client("kinesis") as client:
-        asyncio.run(scenario(Stream(client)))
-
-
-@pytest.mark.parametrize("position", ["TRIM_HORIZON", "LATEST"])
-def test_shards_that_the_embedded_aws_does_not_close(
-    monkeypatch: pytest.MonkeyPatch,
-    aws: EmbeddedAws,
-    store: CheckpointStore,
-    position: str,
-) -> None:
-    """moto puts records into shards that were merged: that is said, and each comes once."""
-    monkeypatch.setattr(streams, "LISTING_SECONDS", 0.05)
-
-    async def scenario(stream: Stream) -> None:
-        async with polling(aws, store, stream.arn, StartingPosition=position) as first:
-            stream.put(numbers(0, 30))
-            stream.merge(ROOT, "shardId-000000000001")
-            stream.put(numbers(30, 60))
-            await first.until(lambda: len(first.done) >= 60 and len(first.said) == 2)
-        stream.put(numbers(60, 90))
-        async with polling(aws, store, stream.arn, StartingPosition=position) as second:
-            await second.until(lambda: len(second.done) >= 30)
-        records = first.done + second.done
-        assert sorted(map(data_of, records), key=int) == numbers(0, 90)
-        keys_in_order(records)
-        assert first.said[0] == (
-            f"shard {ROOT} of {stream.arn} was split or merged, but this AWS goes on to put "
-            "records into it: it is read on, and the shards it became are not"
-        )
-
-    with aws.client("kinesis") as client:
-        asyncio.run(scenario(Stream(client, shards=2)))
-
-
-def test_latest_of_a_stream_that_the_embedded_aws_split(
-    aws: EmbeddedAws, store: CheckpointStore, stream: Stream
-) -> None:
-    """A shard that moto calls closed is read from LATEST on, as records still go there."""
-
-    async def scenario() -> None:
-        stream.put(["old"])
-        stream.split()
-        async with polling(aws, store, stream.arn, StartingPosition="LATEST") as world:
-            stream.put(["new"])
-            await world.until(lambda: bool(world.done))
-        assert world.data == ["new"]
 
     asyncio.run(scenario())

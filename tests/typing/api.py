@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterator
 from typing import Any, NoReturn
 
+from fastapi import FastAPI
+from starlette.applications import Starlette
+
 import lambda_runtime
 from lambda_runtime import (
     ClientContext,
@@ -27,6 +30,7 @@ from lambda_runtime import (
     current_context,
     middleware,
     on_error,
+    on_init,
     on_shutdown,
     register_after_restore,
     register_before_snapshot,
@@ -34,6 +38,7 @@ from lambda_runtime import (
     run,
     use_codec,
 )
+from lambda_runtime.asgi import asgi
 
 
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, object]:
@@ -108,6 +113,10 @@ def mapped(error: BaseException, context: LambdaContext | None) -> BaseException
     return None
 
 
+@on_init
+async def connect() -> None: ...
+
+
 @on_shutdown
 def close() -> None:
     print(current_context().aws_request_id)
@@ -154,3 +163,5 @@ def handlers() -> None:
     for one in (handler, coroutine, generator, asynchronous_generator, streamed):
         Runtime(one)
     Runtime("app.handler")
+    Runtime(asgi(FastAPI(), stream=True, root_path="/orders"))
+    Runtime(asgi(Starlette(), lifespan=False))
