@@ -31,6 +31,8 @@ LONGEST_SECONDS = 900.0
 LAST_REPORT_SECONDS = 0.3
 """How long to wait at shutdown for the last invocation's report, which comes late."""
 
+_ENDS = (PlatformRuntimeDone, PlatformReport)
+
 SHUTDOWN_SHARE = 0.8
 """How much of the shutdown's time the deliveries get; the rest is for the shutdown handlers."""
 
@@ -164,7 +166,7 @@ class Intake:
         for delivery in deliveries:
             delivery.add(records, size)
         for record in records:
-            if isinstance(record, PlatformRuntimeDone | PlatformReport):
+            if isinstance(record, _ENDS):
                 self._note(record)
 
     def _types(self) -> set[str]:

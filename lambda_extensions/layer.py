@@ -163,5 +163,9 @@ def _zip(root: Path, output: Path) -> None:
                 layer.writestr(entry, path.read_bytes())
 
 
-def _is_executable(path: Path) -> bool:
-    return os.name == "posix" and bool(path.stat().st_mode & 0o100)
+def _is_executable(path: Path, system: str = os.name) -> bool:
+    """As its mode says; where there are no modes, whether it looks like a program."""
+    if system == "posix":
+        return bool(path.stat().st_mode & 0o100)
+    with path.open("rb") as file:
+        return file.read(4).startswith((b"#!", b"\x7fELF"))

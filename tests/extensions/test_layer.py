@@ -8,7 +8,6 @@ import itertools
 import os
 import shutil
 import stat
-import subprocess
 import sys
 import zipfile
 from pathlib import Path
@@ -16,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from lambda_extensions.cli import main, unpack
-from lambda_extensions.layer import CannotBuild, build
+from lambda_extensions.layer import CannotBuild, _is_executable, build
 from lambda_extensions.layer_check import check
 from rapid_mock import LocalLambda
 from tests.support.command_line import ROOT, write_code, write_executable
@@ -100,6 +99,16 @@ def test_same_input_gives_the_same_bytes(source: Path, tmp_path: Path) -> None:
             os.umask(before)
         digests.add(hashlib.sha256((tmp_path / f"{number}.zip").read_bytes()).hexdigest())
     assert len(digests) == 1
+
+
+@pytest.mark.parametrize(
+    ("content", "is_program"), [(b"#!/bin/sh\n", True), (ELF_ARM, True), (b"text", False)]
+)
+def test_modes_where_files_have_none(tmp_path: Path, content: bytes, is_program: bool) -> None:
+    """Built on Windows, what looks like a program becomes executable, and nothing else."""
+    (tmp_path / "file").write_bytes(content)
+    assert _is_executable(tmp_path / "file", "nt") == is_program
+    assert not _is_executable(tmp_path / "file", "posix")
 
 
 def test_layer_runs_without_any_package_of_ours(
@@ -382,11 +391,3 @@ def test_python_that_is_no_version(
         main(["build", str(source), "--python", version])
     assert caught.value.code == 2
     assert "is no version such as 3.12" in capsys.readouterr().err
-
-
-def test_command_is_a_module(tmp_path: Path) -> None:
-    """`python -m lambda_extensions` is the command."""
-    layer = foreign(tmp_path, ("extensions/x", 0o755, b"#!/bin/sh\n"))
-    command = [sys.executable, "-m", "lambda_extensions", "check", str(layer)]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, timeout=20, check=False)
-    assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
