@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
 from runpy import run_path
-from typing import Any, NamedTuple
+from typing import IO, Any, NamedTuple
 from urllib.parse import parse_qsl, urlencode
 
 from moto.moto_server import werkzeug_app
@@ -62,16 +62,17 @@ class OneAtATime:
         self._sent: dict[str, int] = {}
 
     def __call__(self, environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
-        _hold_body(environ)
-        call = _queue_call(environ)
-        with self._turn:
-            if call is not None and call.operation == "ReceiveMessage":
-                return self._receive(environ, start_response, call)
-            answer = self._application(environ, start_response)
-            if call is not None and call.operation in _WAKING:
-                self._sent[call.queue] = self._sent.get(call.queue, 0) + 1
-                self._turn.notify_all()
-            return answer
+        with tempfile.SpooledTemporaryFile(HELD_BYTES) as body:
+            _hold_body(environ, body)
+            call = _queue_call(environ)
+            with self._turn:
+                if call is not None and call.operation == "ReceiveMessage":
+                    return self._receive(environ, start_response, call)
+                answer = self._application(environ, start_response)
+                if call is not None and call.operation in _WAKING:
+                    self._sent[call.queue] = self._sent.get(call.queue, 0) + 1
+                    self._turn.notify_all()
+                return answer
 
     def _receive(
         self, environ: Environ, start_response: Callable[..., Any], call: _QueueCall
@@ -117,9 +118,8 @@ class OneAtATime:
         return told[0][0], told[0][1], answer
 
 
-def _hold_body(environ: Environ) -> None:
+def _hold_body(environ: Environ, held: IO[bytes]) -> None:
     """Have the whole request before its turn comes: its client may be slow."""
-    held = tempfile.SpooledTemporaryFile(HELD_BYTES)  # noqa: SIM115  the server closes it
     length = environ.get("CONTENT_LENGTH")
     if length or environ.get("wsgi.input_terminated"):
         left = int(length) if length else -1

@@ -370,7 +370,7 @@ def test_killed_in_the_middle(tmp_path: Path) -> None:
 
 
 def test_stopped_while_polling(tmp_path: Path) -> None:
-    """Ctrl-C: batches at the function are finished, and what was not processed is still there."""
+    """Ctrl-C: batches at the function are finished, what was not processed is to be had."""
     with EmbeddedAws() as engine:
         with Serving("--aws", engine.url) as serving, clients_of(serving.url) as aws:
             worker = polling(aws, tmp_path / "log", BatchSize=1)
@@ -381,8 +381,10 @@ def test_stopped_while_polling(tmp_path: Path) -> None:
             assert time.monotonic() - begun < 5
         with clients_of(engine.url) as aws:
             rest = Worker(aws, tmp_path / "log", worker.name)
+            rest.url = worker.url.replace(serving.url, engine.url)
             left = rest.left()
             assert left > 0
+            assert waiting(rest) == left
             assert left + len(rest.numbers) == 30
             assert set(rest.numbers.values()) == {1}
 
