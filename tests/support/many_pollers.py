@@ -6,7 +6,8 @@
         assert api.post("one").body == b"..."
 
 A poll waits until the test gives it an event; posts are recorded and accepted, unless `answers`
-has another reply for the end of their path. Nothing of the runtime outlives the block.
+has another reply for the end of their path; an empty one hangs up. Nothing of the runtime outlives
+the block.
 """
 
 from __future__ import annotations
@@ -198,7 +199,7 @@ class ManyPollers:
             try:
                 while request := peer.request():
                     reply = self._reply(connection, request)
-                    if reply is None:
+                    if not reply:
                         return
                     peer.send(reply)
             except OSError:
