@@ -388,6 +388,30 @@ def test_shutdown_hooks_of_one_process(tmp_path: Path, program: str, form: str) 
         assert api.posts == []
 
 
+@pytest.mark.parametrize("count", [None, 2], ids=["one at a time", "two"])
+def test_shutdown_in_the_middle_of_a_stream(tmp_path: Path, count: int | None) -> None:
+    """The stream breaks off, the generator is closed, and nothing is reported as a failure."""
+    program = (
+        "import asyncio\n"
+        "from lambda_runtime import on_shutdown\n"
+        "on_shutdown(lambda: print('goodbye', flush=True))\n"
+        "async def handler(event, context):\n"
+        "    try:\n"
+        "        yield 'one'\n"
+        "        print('one is sent', flush=True)\n"
+        "        await asyncio.sleep(60)\n"
+        "    finally:\n"
+        "        print('closed', flush=True)\n"
+    )
+    code = write_code(tmp_path, program)
+    with ManyPollers() as api, api.start(MODULE, code, count=count) as runtime:
+        api.give("one")
+        eventually(lambda: "one is sent" in runtime.output, "a stream under way")
+        runtime.terminate()
+        assert runtime.exit_code() == 0
+        assert sorted(runtime.output.splitlines()) == ["closed", "goodbye", "one is sent"]
+
+
 def test_connection_that_closes_between_two_calls(tmp_path: Path) -> None:
     """A kept connection that the API closes is opened again, and the answer sent again."""
     closing = b"HTTP/1.1 202 Accepted\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"

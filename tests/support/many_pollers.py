@@ -41,6 +41,10 @@ from tests.support.scripted_runtime_api import (
 )
 
 
+NEVER = b"never"
+"""Instead of a reply: whoever asks waits until the test is over."""
+
+
 class Running:
     """A runtime's main process, the leader of a session of its own; `output` is both streams."""
 
@@ -104,7 +108,10 @@ class ManyPollers:
     def start(
         self, module: str, folder: Path, *, count: object, handler: str = "app.handler", **env: str
     ) -> Iterator[Running]:
-        """`python -m module` with AWS_LAMBDA_MAX_CONCURRENCY; every process is gone afterwards."""
+        """`python -m module`, with AWS_LAMBDA_MAX_CONCURRENCY if `count` is not None.
+
+        Every process is gone afterwards.
+        """
         command = [sys.executable, "-m", module, handler]
         with self.start_command(command, folder, count=count, **env) as running:
             yield running
@@ -122,7 +129,7 @@ class ManyPollers:
                     "PATH": os.environ["PATH"],
                     "PYTHONPATH": str(ROOT),
                     "AWS_LAMBDA_RUNTIME_API": self.address,
-                    "AWS_LAMBDA_MAX_CONCURRENCY": str(count),
+                    **({} if count is None else {"AWS_LAMBDA_MAX_CONCURRENCY": str(count)}),
                     **env,
                 },
                 stdout=output,
