@@ -40,7 +40,6 @@ from tests.support.scripted_runtime_api import (
     path_of,
 )
 
-
 NEVER = b"never"
 """Instead of a reply: whoever asks waits until the test is over."""
 
