@@ -147,6 +147,8 @@ class Delivery:
 
     def _mine(self, records: list[TelemetryRecord]) -> list[TelemetryRecord]:
         others = _ALL_TYPES - self.types
+        if not others:
+            return records
         return [record for record in records if record.type.partition(".")[0] not in others]
 
     def _is_empty(self) -> bool:

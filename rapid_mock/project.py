@@ -4,23 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from rapid_mock.console import Console
 from rapid_mock.errors import CallFailed, ServiceError, SetupError
 from rapid_mock.host.service import LambdaService
 from rapid_mock.service.function_urls import BUFFERED, RESPONSE_STREAM
-from rapid_mock.templates.project_file import read_project_file
-from rapid_mock.templates.resources import EXISTS, AwsCall
-from rapid_mock.templates.template import read_project
+
+if TYPE_CHECKING:
+    from rapid_mock.templates.resources import AwsCall
 
 URL_MODES = {"buffered": BUFFERED, "stream": RESPONSE_STREAM}
 
 
-async def make_functions(
-    service: LambdaService, path: Path, console: Console
-) -> dict[str, list[Path]]:
-    """Make every function that the file describes; returns the directories of each, to watch.
+class Made(NamedTuple):
+    """What a configuration made: the directories of each function, and what is still to be asked.
+
+    `pushes` are the calls by which topics, buckets and rules come to know functions.
+    """
+
+    places: dict[str, list[Path]]
+    pushes: list[AwsCall]
+
+
+async def make_functions(service: LambdaService, path: Path, console: Console) -> Made:
+    """Make every function that the file describes.
 
     `rapid_mock.toml`, or any `.toml`; anything else is a SAM or CloudFormation template. What has
     no effect is told on the console. Raises SetupError that names the file and what is wrong.
@@ -28,14 +36,29 @@ async def make_functions(
     if not path.is_file():  # noqa: ASYNC240  nobody is served yet
         raise SetupError(f"there is no file {path}")
     if path.suffix == ".toml":
-        places = _make_project(service, path, console)
+        made = Made(_make_project(service, path, console), [])
     else:
-        places = await _make_template(service, path, console)
-    console.explain(f"{path.name}: functions {', '.join(sorted(places)) or 'none'}")
-    return places
+        made = await _make_template(service, path, console)
+    console.explain(f"{path.name}: functions {', '.join(sorted(made.places)) or 'none'}")
+    return made
+
+
+async def push(service: LambdaService, calls: Iterable[AwsCall], file_name: str) -> None:
+    """Have topics, buckets and rules push at functions, once the service is served.
+
+    Raises SetupError that names the file and what is wrong.
+    """
+    for each in calls:
+        try:
+            await service.call_gateway(each.service, each.operation, each.arguments)
+        except CallFailed as failure:
+            sentence = f"{each.service} {each.operation}: {failure.code}: {failure}"
+            raise SetupError(f"{file_name}: {sentence}") from failure
 
 
 def _make_project(service: LambdaService, path: Path, console: Console) -> dict[str, list[Path]]:
+    from rapid_mock.templates.project_file import read_project_file
+
     places = {}
     for function in read_project_file(path):
         service.create_function(function.name, function.options)
@@ -47,9 +70,9 @@ def _make_project(service: LambdaService, path: Path, console: Console) -> dict[
     return places
 
 
-async def _make_template(
-    service: LambdaService, path: Path, console: Console
-) -> dict[str, list[Path]]:
+async def _make_template(service: LambdaService, path: Path, console: Console) -> Made:
+    from rapid_mock.templates.template import read_project
+
     project = read_project(path, service.aws_url)
     for note in project.notes:
         console.explain(f"{path.name}: {note}")
@@ -64,13 +87,15 @@ async def _make_template(
         if each.operation == "CreateFunctionUrlConfig" and answer is not None:
             name = each.params["function_name"].rpartition(":")[2]
             console.explain(f"function URL of {name}: {answer['FunctionUrl']}")
-    return project.places
+    return Made(project.places, project.pushes)
 
 
 async def _make_resources(
     service: LambdaService, calls: Iterable[AwsCall], file_name: str
 ) -> dict[str, str]:
     """Make what is not there yet; returns what placeholders stand for."""
+    from rapid_mock.templates.resources import EXISTS
+
     learned: dict[str, str] = {}
     for each in calls:
         try:

@@ -5,7 +5,7 @@ Source: Lambda API reference; answers as recorded from AWS.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from rapid_mock.errors import InvalidParameterValue
@@ -57,6 +57,7 @@ class FunctionOperations:
     def create_function(self, call: Call) -> Body:
         request, registry = call.body, self._registry
         check_create(request)
+        _refuse_publish_to(request)
         name = registry.parse(request["FunctionName"], is_strict=True).name
         settings = settings_to_create(request, name)
         check_tags(request.get("Tags") or {})
@@ -98,6 +99,7 @@ class FunctionOperations:
     def update_function_code(self, call: Call) -> Body:
         request, name = call.body, self._unqualified(call)
         check(request, _CODE_GROUP)
+        _refuse_publish_to(request)
         latest = self._registry.check_update(name, request.get("RevisionId"))
         stamp = new_stamp()
         code = self._functions.read_code(request, stamp.revision_id)
@@ -159,6 +161,7 @@ class FunctionOperations:
     def publish_version(self, call: Call) -> Body:
         request, name = call.body, self._unqualified(call)
         check(request, _PUBLISH_GROUP)
+        _refuse_publish_to(request)
         self._registry.check_update(name, request.get("RevisionId"))
         version, is_new = self._registry.publish(
             name,
@@ -284,6 +287,13 @@ class FunctionOperations:
                 "function ARN."
             )
         return self._registry.find(name).tags
+
+
+def _refuse_publish_to(request: Mapping[str, Any]) -> None:
+    if request.get("PublishTo") is not None:
+        raise InvalidParameterValue(
+            "PublishTo has no meaning here: there is no $LATEST.PUBLISHED; publish a version."
+        )
 
 
 def _version_key(shown: dict[str, Any]) -> str:

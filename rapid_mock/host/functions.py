@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from rapid_mock.errors import InvalidParameterValue, ResourceConflict, SetupError
+from rapid_mock.errors import InvalidParameterValue, SetupError
 from rapid_mock.functions import FunctionOptions, define_function
 from rapid_mock.host.clock import Clock
 from rapid_mock.host.code_store import LOCAL_BUCKET, MAX_UNZIPPED_BYTES, CodeStore
@@ -26,7 +26,7 @@ from rapid_mock.host.environments import FunctionDefinition
 from rapid_mock.host.fleet import Fleet, OpenEnvironment
 from rapid_mock.host.launch import RuntimePackage
 from rapid_mock.service.concurrency import Account, Share
-from rapid_mock.service.functions import Registry
+from rapid_mock.service.functions import Registry, not_now
 from rapid_mock.service.layers import LayerRegistry
 from rapid_mock.service.names import LATEST, Place
 from rapid_mock.service.pools import Pool
@@ -207,10 +207,7 @@ class Functions:
         deployed = self._deployed[name]
         pool = deployed.pools.get(version.number)
         if pool is None:
-            raise ResourceConflict(
-                "The operation cannot be performed at this time. The function is currently in the "
-                f"following state: {version.condition.state}"
-            )
+            raise not_now(version)
         if "TenancyConfig" in version.settings:
             pool = deployed.pool_of(version.number, _tenant(tenant_id))
         elif tenant_id is not None and deployed.options is self._options:

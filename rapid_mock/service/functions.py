@@ -149,7 +149,9 @@ class Registry:
         for another revision.
         """
         latest = self.find(name).latest
-        if latest.condition.update == IN_PROGRESS or latest.condition.state == PENDING:
+        if latest.condition.state == PENDING:
+            raise not_now(latest)
+        if latest.condition.update == IN_PROGRESS:
             raise ResourceConflict(
                 "The operation cannot be performed at this time. An update is in progress for "
                 f"resource: {self.arn(name)}"
@@ -276,6 +278,14 @@ class Registry:
 
     def _missing(self, name: str, qualifier: str | None) -> ResourceNotFound:
         return ResourceNotFound(f"Function not found: {self.arn(name, qualifier)}")
+
+
+def not_now(version: Version) -> ResourceConflict:
+    """The refusal of what cannot be done in a version's state."""
+    return ResourceConflict(
+        "The operation cannot be performed at this time. The function is currently in the "
+        f"following state: {version.condition.state}"
+    )
 
 
 def check_revision(current: str, expected: str | None) -> None:

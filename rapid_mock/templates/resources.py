@@ -111,10 +111,11 @@ def _queue(name: str, said: Properties) -> Iterator[AwsCall]:
 def _topic(name: str, said: Properties) -> Iterator[AwsCall]:
     yield AwsCall("sns", "create_topic", {"Name": name})
     for each in said.get("Subscription", ()):
-        yield _subscribe({"TopicArn": _arn("sns", name), **each})
+        yield subscribe({"TopicArn": _arn("sns", name), **each})
 
 
-def _subscribe(said: Properties) -> AwsCall:
+def subscribe(said: Properties) -> AwsCall:
+    """A subscription, of whatever protocol."""
     wanted = ("TopicArn", "Protocol", "Endpoint")
     attributes = {
         key: _text(said[key])
@@ -126,7 +127,7 @@ def _subscribe(said: Properties) -> AwsCall:
 
 
 def _subscription(_name: str, said: Properties) -> Iterator[AwsCall]:
-    yield _subscribe(said)
+    yield subscribe(said)
 
 
 def _kinesis_stream(name: str, said: Properties) -> Iterator[AwsCall]:

@@ -7,7 +7,6 @@ import json
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
-from rapid_mock.errors import RapidMockError
 from rapid_mock.host.clock import Cancellable
 from rapid_mock.service.event_source import Answered
 from rapid_mock.service.shard_poller import ShardPoller
@@ -77,7 +76,7 @@ class ShardDriver:
     async def _read(self, order: Read) -> None:
         try:
             page = await self._reader.read(order)
-        except RapidMockError as error:
+        except Exception as error:  # noqa: BLE001  an answer may be anything
             self._say_once(error)
             self._carry_out(self._poller.read_failed(self._clock.now()))
         else:
@@ -86,7 +85,7 @@ class ShardDriver:
             self._carry_out(self._poller.read(page.records, self._clock.now(), is_end=is_end))
         self._has_read.set()
 
-    def _say_once(self, error: RapidMockError) -> None:
+    def _say_once(self, error: Exception) -> None:
         """Until a read succeeds; of a stream that is gone, whoever follows its shards tells."""
         if not self._is_unreadable and not isinstance(error, StreamGone):
             self._surroundings.explain(f"{self._reader.name} cannot be read: {spoken(error)}")

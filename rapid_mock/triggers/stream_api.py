@@ -78,7 +78,10 @@ class StreamCalls:
 
 def spoken(error: Exception) -> str:
     """An error in a sentence, with the code of a call that failed."""
-    return f"{error.code}: {error}" if isinstance(error, CallFailed) else str(error)
+    if isinstance(error, RapidMockError) and not isinstance(error, CallFailed):
+        return str(error)
+    code = error.code if isinstance(error, CallFailed) else type(error).__name__
+    return f"{code}: {error}"
 
 
 def parents_of(shard: Mapping[str, Any]) -> tuple[str, ...]:

@@ -7,12 +7,11 @@ Developer Guide.
 from __future__ import annotations
 
 import asyncio
-import sqlite3
 from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from rapid_mock.errors import InvalidParameterValue, RapidMockError
+from rapid_mock.errors import CallFailed, InvalidParameterValue
 from rapid_mock.service.event_source import SourceKind
 from rapid_mock.service.filter_criteria import FilterCriteria
 from rapid_mock.service.mapping_settings import AT_TIMESTAMP, LATEST, TRIM_HORIZON, stream_settings
@@ -37,11 +36,19 @@ class StreamSource:
     """The event source of both services; see `poller.Source`."""
 
     async def check(self, mapping: EventSourceMapping, surroundings: Surroundings) -> None:
-        """Raises InvalidParameterValue when there is no such stream."""
+        """Raises InvalidParameterValue when there is no such stream, or for its consumers."""
+        arn = mapping.source_arn
+        if mapping.kind is SourceKind.KINESIS and "/consumer/" in arn:
+            raise InvalidParameterValue(
+                "Enhanced fan-out is not supported by the local Lambda: name the stream, not its "
+                "consumer."
+            )
         try:
             await stream_api(mapping, surroundings).incarnation()
         except StreamGone as error:
-            raise InvalidParameterValue(f"Stream not found: {mapping.source_arn}") from error
+            raise InvalidParameterValue(f"Stream not found: {arn}") from error
+        except CallFailed as error:
+            raise InvalidParameterValue(f"{arn} cannot be described: {spoken(error)}") from error
 
     def open(self, mapping: EventSourceMapping, surroundings: Surroundings) -> StreamPoller:
         """A poller of its shards, which it looks for when it is started."""
@@ -107,7 +114,7 @@ class StreamPoller:
                 await self._stop_shards()
                 self._incarnation = ""
                 self._say(f"{gone}: the mapping waits for it")
-            except (RapidMockError, sqlite3.Error) as error:
+            except Exception as error:  # noqa: BLE001  an answer may be anything
                 self._say(f"the shards of {self._api.arn} cannot be listed: {spoken(error)}")
             self._has_looked.set()
             due = self._clock.now().monotonic + LISTING_SECONDS

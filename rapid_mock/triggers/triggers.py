@@ -60,6 +60,7 @@ class Triggers:
         self._store = CheckpointStore(console.explain, None if place is None else place.state)
         self.aws = None if place is None else Aws(place)
         self._push: PushSources | None = None
+        self._client: Aws | None = None
         self.mappings = MappingOperations(
             EventSourceMappings(functions.registry),
             {} if self.aws is None else _sources(self.aws),
@@ -106,6 +107,8 @@ class Triggers:
 
     async def close(self, watchdog: Watchdog) -> None:
         """After the pollers have stopped: end the gateway and the embedded AWS."""
+        if self._client is not None:
+            await self._client.close(watchdog)
         self._store.close()
         if self._gateway is not None:
             await self._gateway.close()
@@ -119,6 +122,14 @@ class Triggers:
         if self.aws is None:
             raise SetupError(f"there is no {service} here")
         return await self.aws.calls(LOCAL_PLACE.region).call(service, operation, **arguments)
+
+    async def call_gateway(
+        self, url: str, service: str, operation: str, arguments: Mapping[str, Any]
+    ) -> None:
+        """A call at our own URL, as a user's program makes it; raises CallFailed."""
+        if self._client is None:
+            self._client = Aws(AwsPlace(url))
+        await self._client.calls(LOCAL_PLACE.region).call(service, operation, **arguments)
 
     async def tell(self, arn: str, record: Any) -> None:
         """Tell another service of a record; raises CallFailed, or SetupError without one."""

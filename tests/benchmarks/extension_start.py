@@ -17,6 +17,7 @@ ROUNDS = 15
 LIMIT = 1.6
 ROOT = Path(__file__).resolve().parents[2]
 BARE, OURS, PEER = "python -c pass", "lambda_extensions", "requests"
+SHIPPER = "lambda_extensions, telemetry"
 
 EXTENSION = """
 from lambda_extensions import Extension
@@ -24,6 +25,18 @@ from lambda_extensions import Extension
 extension = Extension("hello")
 extension.on_invoke(print)
 extension.run()
+"""
+WITH_TELEMETRY = """
+from lambda_extensions import Extension
+from lambda_extensions.records import FunctionLog
+
+class Shipper(Extension):
+    types = ("function",)
+
+    def records(self, batch):
+        print([record.message for record in batch if isinstance(record, FunctionLog)])
+
+Shipper("shipper").run()
 """
 WITH_REQUESTS = """
 import os
@@ -42,6 +55,7 @@ def run(options: Options) -> list[Target]:
         subjects = {
             BARE: _bare,
             OURS: _registering(Path(place) / "ours.py", EXTENSION),
+            SHIPPER: _registering(Path(place) / "shipper.py", WITH_TELEMETRY),
             PEER: _registering(Path(place) / "peer.py", WITH_REQUESTS),
         }
         for measure in subjects.values():
@@ -53,7 +67,10 @@ def run(options: Options) -> list[Target]:
     ]
     title = f"extension: exec to registration, {rounds} rounds"
     print_table(title, ["extension", "ms", "of bare"], rows)
-    return [Target("extension start of a bare Python's", ratio(samples, OURS, BARE, "ms"), LIMIT)]
+    return [
+        Target(f"{name}: start of a bare Python's", ratio(samples, name, BARE, "ms"), LIMIT)
+        for name in (OURS, SHIPPER)
+    ]
 
 
 def _bare() -> Sample:

@@ -159,19 +159,21 @@ def test_a_reservation_comes_and_goes(serving: Serving, client: Any) -> None:
 # --- Provisioned ----------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("qualifier", ["1", "live"])
 def test_provisioned_concurrency_is_used_first_and_spills_over(
-    serving: Serving, client: Any, tmp_path: Path
+    serving: Serving, client: Any, tmp_path: Path, qualifier: str
 ) -> None:
     """Two initialised environments take two callers, an on-demand one the third."""
     publish(client, "f")
-    put = provision(client, "1", 2)
+    client.create_alias(FunctionName="f", Name="live", FunctionVersion="1")
+    put = provision(client, qualifier, 2)
     assert put["ResponseMetadata"]["HTTPStatusCode"] == 202
     assert (put["Status"], put["RequestedProvisionedConcurrentExecutions"]) == ("IN_PROGRESS", 2)
     assert put["AvailableProvisionedConcurrentExecutions"] == 0
-    assert provisioned(client, "1") == ("READY", 2, 2, 2)
-    assert invoke(serving, qualifier="1")[1:] == ["provisioned-concurrency", "1"]
+    assert provisioned(client, qualifier) == ("READY", 2, 2, 2)
+    assert invoke(serving, qualifier=qualifier)[1:] == ["provisioned-concurrency", "1"]
     assert invoke(serving)[1:] == ["on-demand", "$LATEST"]
-    with at_work(serving, tmp_path / "three", 3, "1") as calls:
+    with at_work(serving, tmp_path / "three", 3, qualifier) as calls:
         pass
     kinds = sorted(call.result()[1] for call in calls)
     assert kinds == ["on-demand", "provisioned-concurrency", "provisioned-concurrency"]

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from rapid_mock import LocalLambda
 from tests.support.aws import Clients, clients_of, eventually
 from tests.support.command_line import ROOT, Serving
 from tests.support.lambda_api import ROLE, wait_active
@@ -27,7 +28,7 @@ KEY = {
 
 @pytest.fixture
 def aws() -> Iterator[Clients]:
-    with Serving("--aws", "embedded") as serving, clients_of(serving.url) as clients:
+    with LocalLambda(aws="embedded") as local, clients_of(local.endpoint_url) as clients:
         yield clients
 
 
@@ -101,6 +102,21 @@ def test_view_equals_its_table(aws: Clients) -> None:
     aws("dynamodb").put_item(TableName="orders", Item={"id": {"S": "last"}})
     expected = items(aws, "orders")
     eventually(lambda: items(aws, "view") == expected, "a view that equals its table")
+
+
+def test_the_project_of_the_template() -> None:
+    """Tables, queue, function and mapping are made of the template, with one command."""
+    template = ("--config", str(EXAMPLE / "template.yaml"))
+    with (
+        Serving(*template, "--aws", "embedded", "--python", sys.executable) as serving,
+        clients_of(serving.url) as aws,
+    ):
+        (mapping,) = aws("lambda").list_event_source_mappings()["EventSourceMappings"]
+        destination = {"Destination": "arn:aws:sqs:us-east-1:123456789012:GivenUp"}
+        assert mapping["DestinationConfig"] == {"OnFailure": destination}
+        assert mapping["ParallelizationFactor"] == 5
+        aws("dynamodb").put_item(TableName="Orders", Item={"id": {"S": "7"}})
+        eventually(lambda: items(aws, "View") == {"7": {"id": {"S": "7"}}})
 
 
 def test_view_that_is_missing_for_a_while(aws: Clients) -> None:

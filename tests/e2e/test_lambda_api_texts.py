@@ -127,6 +127,23 @@ def test_a_runtime_that_does_not_run_here_says_so(client: Any) -> None:
         assert message.startswith(f"The runtime {runtime} does not run here")
 
 
+def test_what_does_not_exist_here_is_refused(client: Any) -> None:
+    """Container images, durable functions and `$LATEST.PUBLISHED` are a 400 that says so."""
+    for operation, arguments, start in (
+        ("create_function", {**GOOD, "PackageType": "Image"}, "Container images do not run here"),
+        (
+            "create_function",
+            {**GOOD, "DurableConfig": {"ExecutionTimeout": 5}},
+            "Durable functions",
+        ),
+        ("create_function", {**GOOD, "PublishTo": "LATEST_PUBLISHED"}, "PublishTo has no meaning"),
+        ("publish_version", {"FunctionName": "f", "PublishTo": "LATEST_PUBLISHED"}, "PublishTo"),
+    ):
+        status, code, message = refusal(client, operation, **arguments)
+        assert (status, code) == (400, INVALID)
+        assert message.startswith(start)
+
+
 def test_reserved_variables_are_named(client: Any) -> None:
     """Reserved environment variables are a 400 that names them."""
     variables = {"AWS_REGION": "x", "FREE": "y", "_HANDLER_": "z", "LAMBDA_TASK_ROOT": "w"}

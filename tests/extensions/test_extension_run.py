@@ -183,6 +183,7 @@ def test_failing_handler_costs_the_function_nothing(
     assert error.count('lambda_extensions: extension "hello" failed at SHUTDOWN\n') == 1
     assert "ValueError: bad a" in error
     assert "in broken\n" in error
+    assert "/lambda_extensions/" not in error  # the author's frames alone
 
 
 @pytest.mark.parametrize("at", ["invoke", "shutdown"])
@@ -363,6 +364,23 @@ def test_loss_of_lambda_is_told_although_a_handler_hangs() -> None:
     _, child = run_hanging(0.05, invoke_until("a", 3), HANG_UP)
     assert child.returncode == 1
     assert '\nlambda_extensions: extension "hello": the Extensions API at ' in child.stderr
+
+
+@pytest.mark.parametrize("deadline", ["99999999999999", "1" + "0" * 400, "-1", "null"])
+def test_deadline_that_makes_no_sense(monkeypatch: pytest.MonkeyPatch, deadline: str) -> None:
+    """Whatever deadline a server names, handlers are called and their end is waited for."""
+    body = f'{{"eventType":"INVOKE","deadlineMs":{deadline},"requestId":"a"}}'
+    extension = Extension("hello", max_wait=float("inf"))
+    seen: list[float] = []
+    extension.on_invoke(lambda event: seen.append(event.remaining()))
+    run(monkeypatch, extension, REGISTERED, reply("200 OK", body=body), SHUTDOWN)
+    assert len(seen) == 1
+
+
+def test_negative_wait_is_refused() -> None:
+    """A wait that cannot be is refused where it is written."""
+    with pytest.raises(ValueError, match=r"^max_wait must be at least 0, not -1$"):
+        Extension("hello", max_wait=-1)
 
 
 def test_handler_that_is_late_is_called_again(monkeypatch: pytest.MonkeyPatch) -> None:

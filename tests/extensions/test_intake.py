@@ -103,6 +103,33 @@ def test_each_policy_holds_for_its_own_time() -> None:
         gate.set()
 
 
+def test_wait_without_a_limit_ends_with_the_records() -> None:
+    """max_wait may be infinite, and the deadline of a far year: it is held until all is there."""
+    seen: list[Any] = []
+    with taking_in(wish(seen.extend, FlushPolicy.end_of_invoke(float("inf")))) as intake:
+        intake.accept([*batch("a"), *done("r")], 1)
+        intake.hold(invoke("r", 1e11), 0.0)
+        assert len(seen) == 2
+
+
+def test_stuck_handler_holds_nothing_any_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A handler that has been at one list for long does not cost each invocation its max_wait."""
+    monkeypatch.setattr("lambda_extensions.delivery.STUCK_SECONDS", 0.0)
+    gate, entered = threading.Event(), threading.Event()
+
+    def hang(_: list[TelemetryRecord]) -> None:
+        entered.set()
+        gate.wait(10)
+
+    with taking_in(wish(hang, FlushPolicy(items=1, max_wait=5.0))) as intake:
+        intake.accept(batch("a"), 1)
+        assert entered.wait(5)
+        began = time.monotonic()
+        intake.hold(invoke("r"), 0.0)
+        assert time.monotonic() - began < 2.0
+        gate.set()
+
+
 def test_late_end_of_a_runtime_delivers_when_it_comes() -> None:
     """A function that outlasts max_wait is not waited for, and its records go when it is done."""
     seen: list[Any] = []

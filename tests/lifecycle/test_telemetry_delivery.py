@@ -184,6 +184,21 @@ def test_a_subscriber_gets_what_was_before_it() -> None:
     ]
 
 
+def test_all_of_what_was_before_arrives() -> None:
+    """However many batches it makes at once: it is no sign of a slow consumer."""
+    consumer = Consumer()
+    consumer.begin()
+    for number in range(200):
+        consumer.line(f"{number}:" + "x" * 1000)
+    consumer.subscribe("function", max_bytes=5000, timeout=0.1)
+    consumer.line("200:")
+    consumer.wait(0.1)
+    while consumer.under_way:
+        consumer.answer()
+    assert [text.partition(":")[0] for text in consumer.texts] == [str(n) for n in range(201)]
+    assert consumer.dropped == []
+
+
 def test_nothing_is_kept_when_nobody_can_come_any_more() -> None:
     """After `platform.initReport` records are made for subscribers only."""
     consumer = Consumer()

@@ -58,7 +58,10 @@ def test_a_new_function_is_pending_until_it_settles() -> None:
     }
     with pytest.raises(ResourceConflict) as refusal:
         registry.check_update("f")
-    assert str(refusal.value) == BUSY
+    assert str(refusal.value) == (
+        "The operation cannot be performed at this time. The function is currently in the following"
+        " state: Pending"
+    )
     assert registry.settle(created, stamps())
     settled = registry.find("f").latest
     assert settled.condition.members() == {"State": "Active", "LastUpdateStatus": "Successful"}

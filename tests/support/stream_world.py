@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
-from botocore.exceptions import ClientError
+from botocore.exceptions import BotoCoreError, ClientError
 
-from rapid_mock.errors import CallFailed
+from rapid_mock.errors import CallFailed, InvalidParameterValue
 from rapid_mock.host.clock import SystemClock
 from rapid_mock.lifecycle.events import Now
 from rapid_mock.service.event_source import Answered, Outcome, SourceKind
@@ -35,11 +35,13 @@ Record = dict[str, Any]
 class WorldCalls:
     """boto3's calls in threads; `refuse` answers those of an operation, as many as are asked for.
 
-    `made` are the operations that were called.
+    A refusal by the code `Nonsense` is an answer that means nothing. `made` are the operations
+    that were answered.
     """
 
-    def __init__(self, aws: EmbeddedAws) -> None:
+    def __init__(self, aws: EmbeddedAws, happened: Callable[[], Awaitable[None]]) -> None:
         self._aws = aws
+        self._happened = happened
         self._clients: dict[str, Any] = {}
         self._refusals: list[tuple[str, str]] = []
         self.made: list[str] = []
@@ -48,10 +50,11 @@ class WorldCalls:
         self._refusals += [(operation, code)] * times
 
     async def call(self, service: str, operation: str, /, **arguments: Any) -> dict[str, Any]:
-        self.made.append(operation)
         for refusal in self._refusals:
             if refusal[0] == operation:
                 self._refusals.remove(refusal)
+                if refusal[1] == "Nonsense":
+                    return {}
                 raise CallFailed(refusal[1], "as the test wishes")
         if service not in self._clients:
             self._clients[service] = self._aws.raw_client(service)
@@ -62,6 +65,10 @@ class WorldCalls:
             )
         except ClientError as error:
             raise CallFailed(error.response["Error"]["Code"], str(error)) from error
+        except BotoCoreError as error:
+            raise CallFailed(type(error).__name__, str(error)) from error
+        self.made.append(operation)
+        await self._happened()
         return answer
 
     async def wait(self, service: str, operation: str, /, **arguments: Any) -> dict[str, Any]:
@@ -95,7 +102,7 @@ class StreamWorld:
         answer: Callable[[list[Record]], Outcome],
         checkpoints: Checkpoints,
     ) -> None:
-        self.calls = WorldCalls(aws)
+        self.calls = WorldCalls(aws, self._notify)
         self.checkpoints = checkpoints
         self.answer = answer
         self.batches: list[list[Record]] = []
@@ -166,7 +173,11 @@ async def polling(
         world.calls.refuse(operation, code)
     surroundings = surroundings_of(world, later)
     source = StreamSource()
-    await source.check(mapping, surroundings)
+    try:
+        await source.check(mapping, surroundings)
+    except InvalidParameterValue:
+        world.calls.close()
+        raise
     poller = source.open(mapping, surroundings)
     await poller.start()
     try:

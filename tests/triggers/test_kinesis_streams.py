@@ -345,6 +345,20 @@ def test_unknown_stream(aws: EmbeddedAws, store: CheckpointStore) -> None:
     assert str(refused.value) == f"Stream not found: {arn}"
 
 
+def test_consumer(aws: EmbeddedAws, store: CheckpointStore, stream: Stream) -> None:
+    """Enhanced fan-out is refused by its name."""
+
+    async def scenario() -> None:
+        async with polling(aws, store, f"{stream.arn}/consumer/fast:1700000000"):
+            pass
+
+    with pytest.raises(InvalidParameterValue) as refused:
+        asyncio.run(scenario())
+    assert str(refused.value) == (
+        "Enhanced fan-out is not supported by the local Lambda: name the stream, not its consumer."
+    )
+
+
 # --- Bad weather ------------------------------------------------------------------------------
 
 
@@ -410,6 +424,41 @@ def test_stream_that_cannot_be_listed(
             await world.until(lambda: bool(world.done))
         (sentence,) = world.said
         assert sentence.startswith(f"the shards of {stream.arn} cannot be listed: ")
+
+    asyncio.run(scenario())
+
+
+def test_answers_that_mean_nothing(
+    monkeypatch: pytest.MonkeyPatch, aws: EmbeddedAws, store: CheckpointStore, stream: Stream
+) -> None:
+    """A service whose answers lack what they must have is said, and asked again."""
+    monkeypatch.setattr(streams, "LISTING_SECONDS", 0.05)
+
+    async def scenario() -> None:
+        stream.put(["one"])
+        failing = (("list_shards", "Nonsense"), ("get_records", "Nonsense"))
+        async with polling(aws, store, stream.arn, refusing=failing) as world:
+            await world.until(lambda: bool(world.done))
+        assert world.said == [
+            f"the shards of {stream.arn} cannot be listed: KeyError: 'Shards'",
+            f"shard {ROOT} of {stream.arn} cannot be read: KeyError: 'Records'",
+        ]
+
+    asyncio.run(scenario())
+
+
+def test_batch_window(aws: EmbeddedAws, store: CheckpointStore, stream: Stream) -> None:
+    """With a window, records of several reads make one batch."""
+
+    async def scenario() -> None:
+        window: dict[str, Any] = {"MaximumBatchingWindowInSeconds": 3}
+        async with polling(aws, store, stream.arn, **window) as world:
+            stream.put(["first"])
+            reads = world.calls.made.count("get_records")
+            await world.until(lambda: world.calls.made.count("get_records") > reads)
+            stream.put(["second"])
+            await world.until(lambda: bool(world.done))
+        assert [list(map(data_of, batch)) for batch in world.batches] == [["first", "second"]]
 
     asyncio.run(scenario())
 

@@ -152,20 +152,21 @@ def test_records(aws: EmbeddedAws, store: CheckpointStore, table: Table) -> None
     asyncio.run(scenario())
 
 
-def test_write_that_changes_nothing(aws: EmbeddedAws, store: CheckpointStore, table: Table) -> None:
+def test_write_that_changes_nothing(plain_moto: EmbeddedAws, store: CheckpointStore) -> None:
     """AWS has no record of a write that changes nothing; one that moto has is passed over."""
 
-    async def scenario() -> None:
+    async def scenario(table: Table) -> None:
         table.put("a", amount={"N": "1"})
         table.put("a", amount={"N": "1"})
-        async with polling(aws, store, table.arn) as world:
+        async with polling(plain_moto, store, table.arn) as world:
             await world.until(lambda: bool(world.done))
         assert names(world.done) == ["a"]
         (passed,) = world.passed()
         assert passed is not None
         assert int(passed) == int(world.done[0]["dynamodb"]["SequenceNumber"]) + 1
 
-    asyncio.run(scenario())
+    with plain_moto.client("dynamodb") as client:
+        asyncio.run(scenario(Table(client)))
 
 
 def test_positions(aws: EmbeddedAws, store: CheckpointStore, table: Table) -> None:
@@ -241,6 +242,20 @@ def test_checkpoint_that_the_stream_no_longer_has(
         assert sentence.endswith(": it goes on with the oldest that it has")
 
     asyncio.run(scenario())
+
+
+def test_aws_that_does_not_answer(store: CheckpointStore) -> None:
+    """A mapping cannot be made while the stream's service does not answer."""
+    arn = "arn:aws:dynamodb:us-east-1:123456789012:table/t/stream/2020-01-01T00:00:00.000"
+
+    async def scenario() -> None:
+        gone = EmbeddedAws()
+        gone.url = "http://127.0.0.1:1"
+        async with polling(gone, store, arn):
+            pass
+
+    with pytest.raises(InvalidParameterValue, match=f"{arn} cannot be described: "):
+        asyncio.run(scenario())
 
 
 def test_unknown_stream(aws: EmbeddedAws, store: CheckpointStore, table: Table) -> None:
