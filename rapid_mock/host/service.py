@@ -93,7 +93,7 @@ class LambdaService:
         )
         self._aws = aws
         self._own_url = ""
-        self._urls = FunctionUrls(self._functions, self, self._wall)
+        self._urls = FunctionUrls(self._functions, self, self._wall, console.explain)
         self._functions.on_deleted = self._forget
         if aws is not None:
             self._triggers  # noqa: B018  an AWS that cannot be is refused now
