@@ -10,7 +10,7 @@ import base64
 import io
 import sys
 import zipfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -22,7 +22,7 @@ from rapid_mock.templates.event_invoke import event_invoke_body, made_by_sam
 from rapid_mock.templates.images import image_code
 from rapid_mock.templates.intrinsics import ACCOUNT, REGION, Scope
 from rapid_mock.templates.pushes import Pushes
-from rapid_mock.templates.resources import MADE, AwsCall, calls_to_make, in_order, known_of
+from rapid_mock.templates.resources import KINDS, AwsCall, calls_to_make, in_order, known_of
 from rapid_mock.templates.yaml_reader import read_template
 
 LOCAL_BUCKET = "hot-reload"
@@ -87,7 +87,7 @@ class _Reading:
     def __init__(self, template: dict[str, Any], home: Path, aws_url: str | None) -> None:
         self._home = home.resolve()
         self._project = Project()
-        self._made = frozenset() if aws_url is None else MADE
+        self._made = frozenset() if aws_url is None else KINDS.keys()
         self._scope = Scope(template, self._note, known=partial(_known, aws_url))
         self._globals = (template.get("Globals") or {}).get("Function") or {}
         self._layer_places: dict[str, Path] = {}
@@ -183,6 +183,7 @@ class _Reading:
             kind = made[logical_id]["Type"]
             properties = self._scope.resolve(made[logical_id].get("Properties") or {})
             name = self._scope.name_of(logical_id)
+            self._leave_out(logical_id, properties, KINDS[kind])
             for call in calls_to_make(kind, name, properties):
                 if call.operation == "subscribe":
                     self._pushes.add(call)
@@ -306,8 +307,8 @@ class _Reading:
             raise SetupError(f"{name}: there is no directory {place}")
         return place
 
-    def _leave_out(self, name: str, properties: dict[str, Any], known: set[str]) -> None:
-        """Say what a function has that means nothing here."""
+    def _leave_out(self, name: str, properties: dict[str, Any], known: Container[str]) -> None:
+        """Say what a function or a resource has that means nothing here."""
         left = [member for member in properties if member not in known]
         if left:
             self._note(f"{name}: without effect here: {', '.join(left)}")
