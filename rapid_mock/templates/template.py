@@ -7,7 +7,7 @@ resources, AWS SAM Developer Guide; "AWS::Lambda", AWS CloudFormation User Guide
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -20,7 +20,7 @@ from rapid_mock.templates.images import image_code
 from rapid_mock.templates.intrinsics import ACCOUNT, REGION, Scope
 from rapid_mock.templates.pushes import Pushes
 from rapid_mock.templates.qualifiers import ALIAS, FIRST, VERSION
-from rapid_mock.templates.resources import MADE, AwsCall, calls_to_make, in_order, known_of
+from rapid_mock.templates.resources import KINDS, AwsCall, calls_to_make, in_order, known_of
 from rapid_mock.templates.values import in_place, inline, kept, merged, text_of
 from rapid_mock.templates.yaml_reader import read_template
 
@@ -96,7 +96,7 @@ class _Reading:
     ) -> None:
         self._home = home.resolve()
         self._project = Project()
-        self._made = frozenset() if aws_url is None else MADE
+        self._made = frozenset() if aws_url is None else KINDS.keys()
         self._scope = Scope(template, self._note, parameters, known=partial(_known, aws_url))
         common = template.get("Globals") or {}
         self._globals = common.get("Function") or {}
@@ -195,6 +195,7 @@ class _Reading:
             kind = made[logical_id]["Type"]
             properties = self._scope.resolve(made[logical_id].get("Properties") or {})
             name = self._scope.name_of(logical_id)
+            self._leave_out(logical_id, properties, KINDS[kind])
             for call in calls_to_make(kind, name, properties):
                 if call.operation == "subscribe":
                     self._pushes.add(call)
@@ -331,8 +332,8 @@ class _Reading:
             raise SetupError(f"{name}: there is no directory {place}")
         return place
 
-    def _leave_out(self, name: str, properties: dict[str, Any], known: set[str]) -> None:
-        """Say what a function has that means nothing here."""
+    def _leave_out(self, name: str, properties: dict[str, Any], known: Container[str]) -> None:
+        """Say what a function or a resource has that means nothing here."""
         left = [member for member in properties if member not in known]
         if left:
             self._note(f"{name}: without effect here: {', '.join(left)}")
