@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -93,11 +94,17 @@ class Aws:
     def _run(
         self, region: str, service: str, operation: str, arguments: Mapping[str, Any]
     ) -> dict[str, Any]:
-        with self._lock:  # making a client is not safe with threads, using one is
+        with _telling():
+            answer: dict[str, Any] = getattr(self._made(region, service), operation)(**arguments)
+        return answer
+
+    def _made(self, region: str, service: str) -> Any:
+        """The one client; making it is not safe with threads, using it is."""
+        with self._lock:
             client = self._clients.get((region, service))
             if client is None:
                 client = self._clients[region, service] = self._client(region, service)
-        return _called(getattr(client, operation), arguments)
+        return client
 
     def _client(self, region: str, service: str) -> Any:
         import boto3
@@ -121,17 +128,18 @@ class Aws:
             client.close()
 
 
-def _called(operation: Callable[..., Any], arguments: Mapping[str, Any]) -> dict[str, Any]:
+@contextmanager
+def _telling() -> Iterator[None]:
+    """Raise CallFailed for whatever boto3 raises."""
     from botocore.exceptions import BotoCoreError, ClientError
 
     try:
-        answer: dict[str, Any] = operation(**arguments)
+        yield
     except ClientError as refusal:
         said = refusal.response.get("Error", {})
         raise CallFailed(str(said.get("Code", "")), str(said.get("Message", ""))) from refusal
     except BotoCoreError as error:
         raise CallFailed(type(error).__name__, str(error)) from error
-    return answer
 
 
 class RegionalCalls:
