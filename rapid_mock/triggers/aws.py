@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -62,6 +63,8 @@ class Aws:
 
     async def start(self, watchdog: Watchdog) -> None:
         """Start the embedded one, if it is that; raises SetupError."""
+        if find_spec("boto3") is None:
+            raise SetupError("an AWS needs boto3: pip install 'lambda-runtime-sdk[aws]'")
         if self.is_embedded:
             self._embedded = await EmbeddedAws.start(watchdog)
             self.url = self._embedded.url

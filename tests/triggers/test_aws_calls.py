@@ -92,6 +92,13 @@ def test_many_long_polls(aws: EmbeddedAws) -> None:
     asyncio.run(poll())
 
 
+def test_without_boto3(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where boto3 is not installed one sentence says what to install."""
+    monkeypatch.setattr("rapid_mock.triggers.aws.find_spec", lambda _name: None)
+    with pytest.raises(SetupError, match=r"pip install 'lambda-runtime-sdk\[aws\]'"):
+        asyncio.run(Aws(AwsPlace("http://127.0.0.1:1")).start(Watchdog()))
+
+
 @pytest.mark.parametrize(
     ("place", "sentence"),
     [
