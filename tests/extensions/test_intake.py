@@ -81,7 +81,7 @@ def test_handler_that_hangs_takes_no_time_from_others_at_the_end() -> None:
     good = wish(healthy, FlushPolicy.on_shutdown())
     with taking_in(hanging, good) as intake:
         assert intake.accept(batch("a"), 1)
-        intake.end(shutdown(1.0))
+        intake.end(shutdown(2.0))
         gate.set()
     assert [record.record for record in slow_send] == ["a"]
     assert (good.counters.delivered, hanging.counters.dropped) == (1, 1)
@@ -152,7 +152,9 @@ def test_full_backlog_of_a_stuck_handler_stops_only_itself(
         entered.set()
         gate.wait(10)
 
+    buried: list[Any] = []
     stuck = wish(hang, FlushPolicy.continuous())
+    stuck.dead_letter = buried.extend
     with taking_in(stuck, wish(seen.extend, FlushPolicy.continuous())) as intake:
         assert intake.accept(batch("a"), 60)
         assert entered.wait(5)
@@ -165,6 +167,7 @@ def test_full_backlog_of_a_stuck_handler_stops_only_itself(
         eventually(lambda: [record.record for record in seen] == ["a", "b", "c"], "all records")
         assert stuck.counters.received == 3
         assert stuck.counters.dropped == 1
+        assert [record.record for record in buried] == ["c"]
         gate.set()
     assert "1 telemetry records are lost: the telemetry handler is stuck\n" in (
         capsys.readouterr().err

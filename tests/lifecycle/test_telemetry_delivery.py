@@ -238,6 +238,24 @@ def test_platform_records_wait_for_nobody_but_the_batch() -> None:
     assert b'"late"' in consumer.under_way[0].lines[0]
 
 
+def test_time_counts_from_the_first_record_of_each_batch() -> None:
+    """Also where the batch before turned out to be full only when its records were rendered."""
+    consumer = subscribed("platform", "function", max_bytes=3300, timeout=0.1)
+    consumer.wait(0.1)
+    consumer.answer()
+    for text in ("one", "two"):
+        consumer.platform("platform.start", text + "x" * 1600)
+        consumer.wait(0.03)
+    assert not consumer.under_way
+    consumer.line()
+    assert len(consumer.under_way[0].lines) == 1
+    consumer.answer()
+    consumer.wait(0.069)
+    assert not consumer.under_way
+    consumer.wait(0.001)
+    assert len(consumer.under_way[0].lines) == 2
+
+
 @pytest.mark.parametrize("buffering", [{"max_items": 10}, {"max_bytes": 1000}], ids=str)
 def test_platform_records_fill_a_batch_as_lines_do(buffering: dict[str, int]) -> None:
     """The record that fills a batch, or does not fit, sends it at once."""
