@@ -580,7 +580,6 @@ def test_what_is_not_served_is_not_found(serve: Serve, line: bytes) -> None:
     ("line", "allow"),
     [
         (b"POST /2018-06-01/runtime/invocation/next", b"GET"),
-        (b"HEAD /2018-06-01/runtime/invocation/next", b"GET"),
         (b"PUT /2018-06-01/runtime/invocation/id-1/response", b"POST"),
         (b"GET /2018-06-01/runtime/invocation/id-1/error", b"POST"),
         (b"GET /2018-06-01/runtime/init/error", b"POST"),
@@ -592,6 +591,14 @@ def test_another_method_is_not_allowed(serve: Serve, line: bytes, allow: bytes) 
         assert ask(server, line + b" HTTP/1.1\r\nHost: localhost\r\n\r\n") == (
             b"HTTP/1.1 405 Method Not Allowed\r\nAllow: " + allow + b"\r\nContent-Length: 0\r\n\r\n"
         )
+    assert environment.events == []
+
+
+def test_head_is_not_allowed(serve: Serve) -> None:
+    """A route for GET is none for HEAD; the 405 has no body, and does not say how long none is."""
+    line = b"HEAD /2018-06-01/runtime/invocation/next HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    with serve() as (server, environment):
+        assert ask(server, line) == b"HTTP/1.1 405 Method Not Allowed\r\nAllow: GET\r\n\r\n"
     assert environment.events == []
 
 
