@@ -6,7 +6,7 @@ import asyncio
 import threading
 from collections.abc import Awaitable
 
-CLOSING_SECONDS = 0.2
+CLOSING_SECONDS = 0.1
 """How long cancelled coroutines may take to clean up."""
 
 

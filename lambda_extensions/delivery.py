@@ -68,6 +68,7 @@ class Delivery:
         self._is_busy = self._is_wanted = False
         self._ends_at: float | None = None
         self._thread = threading.Thread(target=self._work, name="telemetry", daemon=True)
+        self._burial: threading.Thread | None = None
 
     def start(self) -> None:
         self._thread.start()
@@ -103,6 +104,7 @@ class Delivery:
                 self.counters.received += len(mine)
                 self.counters.dropped += len(mine)
             complain(f"{_telling(mine)} lost: the telemetry handler is stuck")
+            self._bury_until(time.monotonic(), mine)
 
     def want(self) -> None:
         """Deliver what is there now, whatever the policy says."""
@@ -147,6 +149,8 @@ class Delivery:
 
     def _mine(self, records: list[TelemetryRecord]) -> list[TelemetryRecord]:
         others = _ALL_TYPES - self.types
+        if not others:
+            return records
         return [record for record in records if record.type.partition(".")[0] not in others]
 
     def _is_empty(self) -> bool:
@@ -237,10 +241,14 @@ class Delivery:
             complain("the dead-letter handler failed too", failure)
 
     def _bury_until(self, until: float, records: list[TelemetryRecord]) -> None:
-        """As `_bury`, for a thread that has no time to wait for a dead-letter that hangs."""
-        thread = threading.Thread(target=self._bury, args=[records], daemon=True)
-        thread.start()
-        thread.join(max(0.0, until - time.monotonic()) + GRACE_SECONDS)
+        """As `_bury`, for a thread that has no time to wait for a dead-letter that hangs; one that
+        does gets no more.
+        """
+        if self._burial is not None and self._burial.is_alive():
+            return
+        self._burial = threading.Thread(target=self._bury, args=[records], daemon=True)
+        self._burial.start()
+        self._burial.join(max(0.0, until - time.monotonic()) + GRACE_SECONDS)
 
 
 def _telling(records: list[TelemetryRecord], verb: str = "are") -> str:

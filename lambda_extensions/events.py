@@ -100,4 +100,5 @@ def _text(value: object) -> str:
 
 
 def _whole(value: object) -> int:
-    return value if isinstance(value, int) else 0
+    """A number that can be calculated with; 0 for anything else."""
+    return value if isinstance(value, int) and abs(value) < 1 << 63 else 0

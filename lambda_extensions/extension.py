@@ -41,7 +41,11 @@ if TYPE_CHECKING:
         TelemetryHandler,
     )
 
-    Handler = TypeVar("Handler", bound=Callable[[Any], Any])
+    InitHandler = TypeVar("InitHandler", bound=Callable[[Registration], Any])
+    InvokeHandler = TypeVar("InvokeHandler", bound=Callable[[InvokeEvent], Any])
+    ShutdownHandler = TypeVar("ShutdownHandler", bound=Callable[[ShutdownEvent], Any])
+    ThawHandler = TypeVar("ThawHandler", bound=Callable[[float], Any])
+    RecordsHandler = TypeVar("RecordsHandler", bound=BatchHandler)
 
 
 class Extension:
@@ -54,7 +58,8 @@ class Extension:
     `max_wait`: seconds for which `on_invoke` handlers may hold an invocation (None: 90 % of the
     time it has left); one that takes longer goes on beside the invocations, without being called
     for them. `accept_account_id`: ask Lambda for the account's id. `protocol`: how telemetry comes;
-    `strict`: fail to initialise where there is none, instead of one line on stderr.
+    `strict`: fail to initialise where there is none, instead of one line on stderr. Raises
+    ValueError for a negative `max_wait`.
 
     A subclass may have the methods `init(registration)`, `invoke(event)`, `shutdown(event)`,
     `thaw(rest)` and `records(batch)`, the last with `dead_letter(batch)` and with the class
@@ -76,6 +81,8 @@ class Extension:
         protocol: Literal["HTTP", "TCP"] = "HTTP",
         strict: bool = False,
     ) -> None:
+        if max_wait is not None and max_wait < 0:
+            raise ValueError(f"max_wait must be at least 0, not {max_wait}")
         self.name = name or os.path.basename(sys.argv[0])  # noqa: PTH119  pathlib costs 10 ms
         self._exits_on_failure = on_failure == "exit"
         self._max_wait = max_wait
@@ -94,7 +101,7 @@ class Extension:
         self._buffering: Buffering | None = None
         self._add_methods()
 
-    def on_init(self, handler: Handler) -> Handler:
+    def on_init(self, handler: InitHandler) -> InitHandler:
         """Call the handler with the Registration, before the init phase may end.
 
         Raising here fails the init phase: `/init/error`, and this process exits.
@@ -102,17 +109,17 @@ class Extension:
         self._init_handlers.append(handler)
         return handler
 
-    def on_invoke(self, handler: Handler) -> Handler:
+    def on_invoke(self, handler: InvokeHandler) -> InvokeHandler:
         """Call the handler with each InvokeEvent; the invocation ends after it has returned."""
         self._invoke_handlers.append(handler)
         return handler
 
-    def on_shutdown(self, handler: Handler) -> Handler:
+    def on_shutdown(self, handler: ShutdownHandler) -> ShutdownHandler:
         """Call the handler with the ShutdownEvent, at the end of the environment."""
         self._shutdown_handlers.append(handler)
         return handler
 
-    def on_thaw(self, handler: Handler) -> Handler:
+    def on_thaw(self, handler: ThawHandler) -> ThawHandler:
         """Call the handler with the seconds of rest, when they were more than 5, before others.
 
         The environment may have been frozen: the place to drop connections that were kept.
@@ -127,7 +134,7 @@ class Extension:
         flush: FlushPolicy | None = None,
         on_failure: OnFailure = "retry",
         dead_letter: BatchHandler | None = None,
-    ) -> Callable[[Handler], Handler]:
+    ) -> Callable[[RecordsHandler], RecordsHandler]:
         """Call the handler with lists of records of these types, in a thread of its own.
 
         `types`: of `platform`, `function`, `extension`; `buffering`: Lambda's, one for all
@@ -145,7 +152,7 @@ class Extension:
         self._buffering = buffering or self._buffering
         policy = flush or FlushPolicy.adaptive()
 
-        def decorate(handler: Handler) -> Handler:
+        def decorate(handler: RecordsHandler) -> RecordsHandler:
             wish = TelemetryHandler(handler, types, policy, on_failure, dead_letter)
             self._telemetry_handlers.append(wish)
             return handler
@@ -188,12 +195,13 @@ class Extension:
         raise SystemExit(EXIT_FAILED)
 
     def _add_methods(self) -> None:
-        for name, decorator in (
+        decorators: tuple[tuple[str, Callable[[Any], Any]], ...] = (
             ("init", self.on_init),
             ("invoke", self.on_invoke),
             ("shutdown", self.on_shutdown),
             ("thaw", self.on_thaw),
-        ):
+        )
+        for name, decorator in decorators:
             method = getattr(self, name, None)
             if method is not None:
                 decorator(method)

@@ -52,13 +52,9 @@ def findings_in(
     if stat.S_ISLNK(file.mode):
         yield from _of_link(file, content, files)
         return
-    if not file.mode:
-        reason = "has no unix mode (zipped on Windows?)"
-        yield Finding(file.name, reason, "chmod +x and zip again where modes are kept")
-    elif not file.mode & stat.S_IXOTH:
-        reason = "is not executable" + (" for others" if file.mode & 0o111 else "")
-        yield Finding(file.name, reason, "chmod +x and zip again where modes are kept")
     binary = read_binary(content)
+    if binary is not None or content.startswith(b"#!"):
+        yield from _of_mode(file)
     if content.startswith(b"#!"):
         yield from _of_script(file.name, content, files)
     elif binary is not None:
@@ -70,6 +66,15 @@ def findings_in(
         what = "is neither a script with #! nor a binary" if content else "is empty"
         mend = "move it out of extensions/, or give it a first line with #!"
         yield Finding(file.name, f"{what}, and Lambda starts every file here", mend)
+
+
+def _of_mode(file: LayerFile) -> Iterator[Finding]:
+    if not file.mode:
+        reason = "has no unix mode (zipped on Windows?)"
+        yield Finding(file.name, reason, "chmod +x and zip again where modes are kept")
+    elif not file.mode & stat.S_IXOTH:
+        reason = "is not executable" + (" for others" if file.mode & 0o111 else "")
+        yield Finding(file.name, reason, "chmod +x and zip again where modes are kept")
 
 
 def _of_link(file: LayerFile, content: bytes, files: Mapping[str, LayerFile]) -> Iterator[Finding]:

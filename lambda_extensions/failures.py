@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import sys
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import TracebackType
+
 PREFIX = "Extension."
 
 
@@ -43,7 +47,8 @@ def complain(sentence: str, error: BaseException | None = None) -> None:
     if error is not None:
         import traceback
 
-        text += "".join(traceback.format_exception(error))
+        frames = _from_the_author_on(error.__traceback__)
+        text += "".join(traceback.format_exception(type(error), error, frames))
     sys.stderr.write(text)
     sys.stderr.flush()
 
@@ -51,4 +56,14 @@ def complain(sentence: str, error: BaseException | None = None) -> None:
 def _stack_trace(error: BaseException) -> list[str]:
     import traceback
 
-    return [line.rstrip("\n") for line in traceback.format_tb(error.__traceback__)]
+    frames = _from_the_author_on(error.__traceback__)
+    return [line.rstrip("\n") for line in traceback.format_tb(frames)]
+
+
+def _from_the_author_on(frames: TracebackType | None) -> TracebackType | None:
+    """Without the frames of this package that lead to a handler; all where there are no others."""
+    own = __file__.rpartition("/")[0]
+    found = frames
+    while found is not None and found.tb_frame.f_code.co_filename.startswith(own):
+        found = found.tb_next
+    return found or frames

@@ -66,16 +66,17 @@ class Number(Field):
         return _number(self.value(record)) or 0
 
 
-class TraceId(Field):
-    """The X-Ray header inside `tracing`; None for what is not traced."""
+class Tracing(Field):
+    """A member of `tracing`: the X-Ray header or the span's id; None for what is not traced."""
 
-    __slots__ = ()
+    __slots__ = ("member",)
 
-    def __init__(self) -> None:
+    def __init__(self, member: str) -> None:
         super().__init__("tracing")
+        self.member = member
 
     def __get__(self, record: TelemetryRecord, owner: object = None) -> str | None:
-        value = _member(self.value(record), "value")
+        value = _member(self.value(record), self.member)
         return value if isinstance(value, str) else None
 
 

@@ -15,7 +15,7 @@ class FlushPolicy:
     invocation may be held so that its own records are delivered at its end (0: not held).
     `first`, `idle`: hold only the first so many invocations, and those that come after so many
     seconds of rest (None: hold all). Whatever the policy: half a full backlog is delivered, and
-    everything at shutdown.
+    everything at shutdown. Raises ValueError for a negative number, and for no items or bytes.
     """
 
     __slots__ = ("bytes", "first", "idle", "items", "max_wait", "seconds")
@@ -30,6 +30,10 @@ class FlushPolicy:
         first: int | None = None,
         idle: float | None = None,
     ) -> None:
+        for name, value in (("seconds", seconds), ("max_wait", max_wait), ("idle", idle)):
+            _check(name, value, 0)
+        for name, value in (("items", items), ("bytes", bytes)):
+            _check(name, value, 1)
         self.seconds = seconds
         self.items = items
         self.bytes = bytes
@@ -41,7 +45,8 @@ class FlushPolicy:
     def end_of_invoke(cls, max_wait: float = 1.0) -> Self:
         """Hold each invocation until its records are delivered, at most `max_wait` seconds.
 
-        The function's own run time counts; what comes too late is delivered with the next one.
+        The function's own run time counts. The records of one that runs longer are delivered when
+        it is done, unless the environment is frozen first: then with the next invocation.
         """
         return cls(max_wait=max_wait)
 
@@ -61,9 +66,13 @@ class FlushPolicy:
         return cls()
 
     @classmethod
-    def adaptive(cls, max_wait: float = 1.0) -> Self:
-        """Hold the first invocations and those after a rest; in busy times deliver every 10 s."""
-        return cls(max_wait=max_wait, first=3, idle=10.0, seconds=10.0)
+    def adaptive(
+        cls, max_wait: float = 1.0, *, first: int = 3, idle: float = 10.0, seconds: float = 10.0
+    ) -> Self:
+        """Hold the first invocations and those after `idle` seconds of rest, as `end_of_invoke`
+        does; in busy times deliver every `seconds`.
+        """
+        return cls(max_wait=max_wait, first=first, idle=idle, seconds=seconds)
 
     @classmethod
     def continuous(cls) -> Self:
@@ -103,3 +112,8 @@ class FlushPolicy:
         if size >= (capacity // 2 if self.bytes is None else min(self.bytes, capacity // 2)):
             return 0.0
         return None if self.seconds is None else max(0.0, self.seconds - age)
+
+
+def _check(name: str, value: float | None, smallest: int) -> None:
+    if value is not None and value < smallest:
+        raise ValueError(f"{name} must be at least {smallest}, not {value}")

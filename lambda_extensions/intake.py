@@ -14,7 +14,7 @@ from lambda_runtime import contract
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
     from typing import Literal
 
     from lambda_extensions.client import ExtensionClient
@@ -25,8 +25,13 @@ if TYPE_CHECKING:
 DEADLINE_SHARE = 0.9
 """How much of an invocation's remaining time it may be held at most."""
 
+LONGEST_SECONDS = 900.0
+"""Lambda's longest timeout, for servers that name a deadline of a far year."""
+
 LAST_REPORT_SECONDS = 0.3
 """How long to wait at shutdown for the last invocation's report, which comes late."""
+
+_ENDS = (PlatformRuntimeDone, PlatformReport)
 
 SHUTDOWN_SHARE = 0.8
 """How much of the shutdown's time the deliveries get; the rest is for the shutdown handlers."""
@@ -51,6 +56,7 @@ class Intake:
         self._strict = strict
         self._listener = TelemetryListener(self.accept, protocol)
         self._is_subscribed = self._has_ended = False
+        self._ending = threading.Lock()
         self._changed = threading.Condition()
         self._done: set[str] = set()
         self._reported: str | None = None
@@ -94,12 +100,13 @@ class Intake:
         self._begin_invocation(event.request_id)
         if not self._is_subscribed:
             return
-        most = event.remaining() * DEADLINE_SHARE
+        most = min(event.remaining() * DEADLINE_SHARE, LONGEST_SECONDS)
         began = time.monotonic()
         ends = {
             delivery: began + min(wait, most)
             for delivery in self._deliveries
             if (wait := delivery.policy.hold(self._invocations, rest)) > 0
+            and not delivery.is_stuck()
         }
         longest = max(ends.values(), default=0.0) - began
         if longest <= 0 or not self._is_done_within(longest, event.request_id, [*ends]):
@@ -111,26 +118,36 @@ class Intake:
 
     def end(self, event: ShutdownEvent) -> None:
         """Accept what still comes, then nothing, and deliver all of it in the time there is."""
-        self._has_ended = True
-        until = time.monotonic() + event.time_left() * SHUTDOWN_SHARE
-        if self._is_subscribed:
-            if self._latest is not None and contract.TELEMETRY_PLATFORM in self._types():
-                longest = min(LAST_REPORT_SECONDS, until - time.monotonic())
-                self._wait(lambda: self._reported == self._latest, longest)
-            self._hear_the_last()
-        self._close(until)
+        with self._ending:
+            self._has_ended = True
+            until = time.monotonic() + event.time_left() * SHUTDOWN_SHARE
+            if self._is_subscribed:
+                self._await_last_report(until)
+                self._hear_the_last()
+            self._close(until)
         for delivery in self._deliveries:
             if delivery.counters.dropped:
                 complain(f"telemetry records: {delivery.counters}")
 
     def abandon(self) -> None:
-        """Stop without delivering anything, unless it has ended: the extension fails."""
-        if self._has_ended:
+        """Stop without delivering anything, unless it has ended: the extension fails.
+
+        Several threads may find that out; each returns when all that is lost has been named.
+        """
+        with self._ending:
+            if self._has_ended:
+                return
+            self._has_ended = True
+            if self._is_subscribed:
+                self._hear_the_last()
+            self._close(time.monotonic())
+
+    def _await_last_report(self, until: float) -> None:
+        if self._latest is None or contract.TELEMETRY_PLATFORM not in self._types():
             return
-        self._has_ended = True
-        if self._is_subscribed:
-            self._hear_the_last()
-        self._close(time.monotonic())
+        seconds = max(0.0, min(LAST_REPORT_SECONDS, until - time.monotonic()))
+        with self._changed:
+            self._changed.wait_for(lambda: self._reported == self._latest, seconds)
 
     def _close(self, until: float) -> None:
         """All of them deliver at the same time: none waits for one that hangs."""
@@ -149,7 +166,7 @@ class Intake:
         for delivery in deliveries:
             delivery.add(records, size)
         for record in records:
-            if isinstance(record, PlatformRuntimeDone | PlatformReport):
+            if isinstance(record, _ENDS):
                 self._note(record)
 
     def _types(self) -> set[str]:
@@ -180,7 +197,3 @@ class Intake:
             is_done = self._changed.wait_for(lambda: request_id in self._done, seconds)
             self._overdue = [] if is_done else deliveries
             return is_done
-
-    def _wait(self, condition: Callable[[], bool], seconds: float) -> None:
-        with self._changed:
-            self._changed.wait_for(condition, max(0.0, seconds))

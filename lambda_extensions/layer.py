@@ -37,9 +37,11 @@ NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 MAX_UNZIPPED_BYTES = 250 * 1024 * 1024
 NOT_BUNDLED = shutil.ignore_patterns(
     *("__pycache__", "*.a", "config-*", "pkgconfig", "include", "share"),
-    *("test", "idlelib", "tkinter", "turtledemo", "ensurepip", "lib2to3", "pip", "pip-*"),
+    *("test", "idlelib", "tkinter", "turtledemo", "ensurepip", "lib2to3", "site-packages"),
 )
 """What of a Python only its developers need: two thirds of its size."""
+OF_ITSELF = ("pip", "pip-", "setuptools", "_distutils_hack", "distutils-", "README", "__pycache__")
+"""What a Python has in its site-packages before anybody installs something."""
 
 OWN_VERSION = f"{sys.version_info[0]}.{sys.version_info[1]}"
 _EPOCH = (1980, 1, 1, 0, 0, 0)
@@ -75,6 +77,7 @@ def build(
         _add_launcher(root, name, versions, is_strict=bool(pythons))
         if bundled is not None:
             shutil.copytree(bundled, code / "python", symlinks=True, ignore=NOT_BUNDLED)
+            warnings += _left_behind(bundled)
             warnings += _compile_with(code / "python" / "bin" / "python3", code, root)
         else:
             warnings += _compile(code, root, versions)
@@ -117,6 +120,17 @@ def _version_of(bundled: Path) -> str:
     return done.stdout.strip()
 
 
+def _left_behind(bundled: Path) -> Iterator[str]:
+    for packages in sorted(bundled.glob("lib/python3*/site-packages")):
+        names = sorted(one.name for one in packages.iterdir())
+        others = [name for name in names if not name.startswith(OF_ITSELF)]
+        if others:
+            yield (
+                f"{packages} stays behind with {len(others)} entries such as {others[0]}: "
+                "name what the extension needs with -r"
+            )
+
+
 def _add_launcher(root: Path, name: str, versions: Sequence[str], *, is_strict: bool) -> None:
     (root / "extensions").mkdir()
     path = root / "extensions" / name
@@ -149,5 +163,9 @@ def _zip(root: Path, output: Path) -> None:
                 layer.writestr(entry, path.read_bytes())
 
 
-def _is_executable(path: Path) -> bool:
-    return os.name == "posix" and bool(path.stat().st_mode & 0o100)
+def _is_executable(path: Path, system: str = os.name) -> bool:
+    """As its mode says; where there are no modes, whether it looks like a program."""
+    if system == "posix":
+        return bool(path.stat().st_mode & 0o100)
+    with path.open("rb") as file:
+        return file.read(4).startswith((b"#!", b"\x7fELF"))

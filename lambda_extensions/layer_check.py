@@ -114,7 +114,9 @@ def _of_libraries(
         yield Finding(entry.filename, reason, "install it for Lambda's system", is_error=False)
 
 
-def _content(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, size: int = -1) -> bytes | Finding:
+def _content(
+    archive: zipfile.ZipFile, entry: zipfile.ZipInfo, size: int = MAX_UNZIPPED_BYTES
+) -> bytes | Finding:
     if entry.flag_bits & ENCRYPTED:
         return Finding(entry.filename, "is encrypted", "zip without a password")
     if entry.compress_type not in UNDERSTOOD:

@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 READ_BYTES = 256 * 1024
 PAUSE_SECONDS = 0.02
 """How often a paused TCP connection looks for room."""
-LAST_SECONDS = 0.1
+LAST_SECONDS = 0.3
 """How long what has been sent before `close` is still read."""
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"

@@ -20,7 +20,7 @@ from lambda_extensions.fields import (
     Spans,
     Text,
     Texts,
-    TraceId,
+    Tracing,
     Whole,
 )
 from lambda_runtime import contract
@@ -83,7 +83,8 @@ class PlatformInitStart(PlatformRecord):
     function_version = OptionalText("functionVersion")
     instance_id = OptionalText("instanceId")
     instance_max_memory = Whole("instanceMaxMemory")
-    trace_id = TraceId()
+    trace_id = Tracing("value")
+    span_id = Tracing("spanId")
 
 
 class PlatformInitRuntimeDone(PlatformRecord):
@@ -93,7 +94,8 @@ class PlatformInitRuntimeDone(PlatformRecord):
     status = Text("status")
     error_type = OptionalText("errorType")
     spans = Spans()
-    trace_id = TraceId()
+    trace_id = Tracing("value")
+    span_id = Tracing("spanId")
 
 
 class PlatformInitReport(PlatformRecord):
@@ -106,7 +108,8 @@ class PlatformInitReport(PlatformRecord):
     error_type = OptionalText("errorType")
     metrics = Metrics()
     spans = Spans()
-    trace_id = TraceId()
+    trace_id = Tracing("value")
+    span_id = Tracing("spanId")
 
 
 class PlatformRestoreStart(PlatformRecord):
@@ -126,7 +129,8 @@ class PlatformRestoreRuntimeDone(PlatformRecord):
     status = Text("status")
     error_type = OptionalText("errorType")
     spans = Spans()
-    trace_id = TraceId()
+    trace_id = Tracing("value")
+    span_id = Tracing("spanId")
 
 
 class PlatformRestoreReport(PlatformRecord):
@@ -143,7 +147,8 @@ class PlatformStart(PlatformRecord):
     version = OptionalText("version")
     function_arn = OptionalText("functionArn")
     tenant_id = OptionalText("tenantId")
-    trace_id = TraceId()
+    trace_id = Tracing("value")
+    span_id = Tracing("spanId")
 
 
 class PlatformRuntimeDone(PlatformRecord):
@@ -156,7 +161,8 @@ class PlatformRuntimeDone(PlatformRecord):
     metrics = Metrics()
     spans = Spans()
     tenant_id = OptionalText("tenantId")
-    trace_id = TraceId()
+    trace_id = Tracing("value")
+    span_id = Tracing("spanId")
 
 
 class PlatformReport(PlatformRecord):
@@ -169,7 +175,8 @@ class PlatformReport(PlatformRecord):
     metrics = Metrics()
     spans = Spans()
     tenant_id = OptionalText("tenantId")
-    trace_id = TraceId()
+    trace_id = Tracing("value")
+    span_id = Tracing("spanId")
 
 
 class PlatformEnd(PlatformRecord):

@@ -7,7 +7,7 @@ a registration a millisecond.
 
 from __future__ import annotations
 
-from _thread import allocate_lock
+from _thread import TIMEOUT_MAX, allocate_lock
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -48,7 +48,8 @@ class Turns:
         """
         self._work = work
         self._given.release()
-        self._is_owed = not self._finished.acquire(timeout=FOR_EVER if seconds is None else seconds)
+        patience = FOR_EVER if seconds is None else min(seconds, TIMEOUT_MAX)
+        self._is_owed = not self._finished.acquire(timeout=patience)
         return not self._is_owed
 
     def end(self) -> bool:

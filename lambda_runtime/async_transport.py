@@ -46,10 +46,10 @@ class AsyncConnection(asyncio.BufferedProtocol):
         transport.write(head)
         return AsyncUpload(self, reply)
 
-    async def send_parts(self, *parts: bytes) -> None:
+    async def send(self, data: bytes) -> None:
         """Send more of a request; returns when there is room for more."""
         if self._transport is not None:
-            self._transport.writelines(parts)
+            self._transport.write(data)
             await self._may_write.wait()
 
     def close(self) -> None:
@@ -155,7 +155,7 @@ class AsyncUpload:
     async def write(self, data: bytes | memoryview) -> bool:
         """Send one chunk, when the server has taken those before; False: it has answered."""
         if not self._reply.done() and len(data):
-            await self._connection.send_parts(b"%x\r\n" % len(data), bytes(data), b"\r\n")
+            await self._connection.send(b"%x\r\n%b\r\n" % (len(data), bytes(data)))
         return not self._reply.done()
 
     async def finish(self, trailers: Iterable[tuple[str, str]] = ()) -> Reply:
@@ -164,5 +164,5 @@ class AsyncUpload:
             self._connection.close()  # the request was cut short
         else:
             lines = "".join(f"{name}: {checked(value)}\r\n" for name, value in trailers)
-            await self._connection.send_parts(b"0\r\n" + lines.encode() + b"\r\n")
+            await self._connection.send(b"0\r\n%b\r\n" % lines.encode())
         return await self._reply

@@ -67,6 +67,15 @@ async def limited(coroutine: Coroutine[Any, Any, T]) -> T:
         raise DeadlineReached(f"the handler was cancelled after {seconds:.3f} s") from None
 
 
+def is_ending() -> bool:
+    """Whether the task that asks is being cancelled: the loop is closing, nobody is answered."""
+    try:
+        task = asyncio.current_task()
+    except RuntimeError:
+        return False  # no event loop runs here
+    return task is not None and task.cancelling() > 0
+
+
 def _seconds_left() -> float | None:
     context, margin = current.present(), current.cancel_margin
     if margin is None:

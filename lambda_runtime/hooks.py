@@ -102,6 +102,7 @@ def request_sigterm() -> None:
     """
     if not current.may_register:
         return
+    from lambda_runtime.quiet_threads import start_quietly
     from lambda_runtime.transport import Connection
 
     connection = Connection(environ.get(contract.ENV_RUNTIME_API, ""))
@@ -116,7 +117,7 @@ def request_sigterm() -> None:
     if reply.status != operation.success or identifier is None:
         _complain(f"SIGTERM will not be sent: registration was answered with {reply.status}")
         return
-    start_new_thread(_park, (connection, identifier))
+    start_quietly(lambda: start_new_thread(_park, (connection, identifier)))
 
 
 def _park(connection: Connection, identifier: str) -> None:

@@ -8,6 +8,8 @@ import sys
 from _thread import start_new_thread
 from time import sleep
 
+from lambda_runtime.quiet_threads import start_quietly
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from lambda_runtime.client import Invocation
@@ -45,7 +47,7 @@ class Place:
         """The handler is found; returns when polling may begin. Leaves with a dead parent."""
         self._ask(ALL_AT_ONCE if takes_all else ONE_AT_A_TIME)
         os.close(self._report)
-        start_new_thread(_follow_parent, (self._control,))
+        start_quietly(lambda: start_new_thread(_follow_parent, (self._control,)))
 
     def may_report(self) -> bool:
         """Whether a failed init is this worker's to report: only during that of the environment."""

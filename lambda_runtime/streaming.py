@@ -7,6 +7,8 @@ functions" and "Using the Lambda runtime API for custom runtimes", AWS Lambda De
 
 from __future__ import annotations
 
+import sys
+
 from lambda_runtime import contract
 from lambda_runtime.driven import arrived, driven
 from lambda_runtime.errors import (
@@ -139,7 +141,7 @@ class StreamedResponse:
         except (AnswerRefused, ShutdownRequested, KeyboardInterrupt):
             raise
         except BaseException as error:
-            if self._upload is None:
+            if self._upload is None or _is_ending():
                 raise
             await self._break_off(error)
             if not isinstance(error, Exception):
@@ -223,6 +225,11 @@ class StreamedResponse:
                 (contract.HEADER_ERROR_BODY, body),
             ]
         )
+
+
+def _is_ending() -> bool:
+    event_loop = sys.modules.get("lambda_runtime.event_loop")
+    return event_loop is not None and event_loop.is_ending()
 
 
 def _chunks_of(result: object) -> object:

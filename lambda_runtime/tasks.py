@@ -95,8 +95,7 @@ class Serving:
         self, client: AsyncRuntimeClient, invocation: Invocation, error: BaseException
     ) -> None:
         """An exit is one invocation's failure: the others go on."""
-        task = asyncio.current_task()
-        if task is not None and task.cancelling():
+        if event_loop.is_ending():
             raise error
         await report_failure(client, invocation, error)
 

@@ -7,6 +7,7 @@ from queue import SimpleQueue
 
 from lambda_runtime import current
 from lambda_runtime.client import RuntimeClient
+from lambda_runtime.quiet_threads import start_quietly
 from lambda_runtime.scopes import Scopes
 from lambda_runtime.worker import serve_one_at_a_time
 
@@ -35,5 +36,6 @@ def serve(place: Place, client: RuntimeClient, handler: Handler, codec: Codec) -
             ends.put(error)
 
     for slot in range(place.count):
-        threading.Thread(target=poll, args=(slot,), name=f"invocation-{slot}", daemon=True).start()
+        name = f"invocation-{slot}"
+        start_quietly(threading.Thread(target=poll, args=(slot,), name=name, daemon=True).start)
     raise ends.get()

@@ -9,26 +9,26 @@ import os
 import shlex
 import signal
 import sys
-import uuid
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from lambda_runtime import contract
 from rapid_mock.console import Console
 from rapid_mock.errors import ServiceError, SetupError
-from rapid_mock.event_command import print_event
 from rapid_mock.functions import FunctionOptions
 from rapid_mock.host.attach import variables_to_set
 from rapid_mock.host.descriptors import raise_descriptor_limit
 from rapid_mock.host.isolation import host_credentials
 from rapid_mock.host.launch import Launch, image_extensions
 from rapid_mock.host.mounts import OPT
-from rapid_mock.host.reload import Reload, watched_changes
 from rapid_mock.host.service import LambdaService
 from rapid_mock.project import URL_MODES, Made, make_functions, push
 from rapid_mock.service.requests import Flow, InvokeAnswer, InvokeRequest
-from rapid_mock.tracing import new_trace_header
-from rapid_mock.triggers.aws import AwsPlace
+from rapid_mock.tracing import new_request_id, new_trace_header
+
+if TYPE_CHECKING:
+    from rapid_mock.triggers.aws import AwsPlace
 
 EXIT_OK, EXIT_FUNCTION_ERROR, EXIT_SETUP = 0, 1, 2
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
@@ -46,10 +46,17 @@ def start(arguments: argparse.Namespace) -> int:
     return asyncio.run(_serve(arguments, options))
 
 
+def event(arguments: argparse.Namespace) -> int:
+    """`rapid-mock event`: print a realistic event."""
+    from rapid_mock.event_command import print_event
+
+    return print_event(arguments)
+
+
 COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "invoke": invoke,
     "start": start,
-    "event": print_event,
+    "event": event,
 }
 
 
@@ -84,7 +91,7 @@ async def _invoke_once(
         raise
     stream = _Printed()
     request = InvokeRequest(
-        str(uuid.uuid4()),
+        new_request_id(),
         arguments.name,
         payload,
         trace_id=new_trace_header(),
@@ -132,6 +139,8 @@ async def _serve(arguments: argparse.Namespace, options: FunctionOptions) -> int
         await push(service, made.pushes, str(arguments.config))
         console.explain(f"listening on {url}")
         if arguments.watch:
+            from rapid_mock.host.reload import Reload, watched_changes
+
             reload = Reload(made.places, redeploy=service.redeploy, console=console)
             await reload.run(stop, watched_changes)
         await stop.wait()
@@ -227,6 +236,8 @@ def _aws(
     """Real credentials alone say that event sources are AWS's own."""
     if where is None and credentials is None:
         return None
+    from rapid_mock.triggers.aws import AwsPlace
+
     return AwsPlace(where, credentials, None if state is None else Path(state))
 
 

@@ -20,7 +20,7 @@ from rapid_mock.host.launch import (
     find_extensions,
     runtime_launch,
 )
-from rapid_mock.host.mounts import TASK_ROOT, Mounts, layer_of
+from rapid_mock.host.mounts import OPT, TASK_ROOT, Mounts, layer_of
 from rapid_mock.host.namespace import unshare_options
 
 UNLIMITED_SECONDS = 30 * 24 * 3600.0
@@ -124,10 +124,24 @@ def _runtime(options: FunctionOptions, directory: str, package: RuntimePackage) 
         package=package,
         python=_interpreter(options.python),
         command=options.runtime,
-        wrapper=options.environment.get(contract.ENV_EXEC_WRAPPER),
+        wrapper=_wrapper(options, directory),
     )
     variable = contract.ENV_TELEMETRY_LOG_FD if options.log_frames else ""
     return replace(launch, log_variable=variable)
+
+
+def _wrapper(options: FunctionOptions, directory: str) -> str | None:
+    """AWS_LAMBDA_EXEC_WRAPPER; without isolation what is in /var/task or /opt is elsewhere."""
+    said = options.environment.get(contract.ENV_EXEC_WRAPPER)
+    if said is None or options.isolation != ISOLATION_NONE:
+        return said
+    layers = [str(layer) for layer in reversed(options.layers)]
+    for root, homes in ((TASK_ROOT, [directory]), (OPT, layers)):
+        inside = said.removeprefix(f"{root}/")
+        for home in homes:
+            if inside != said and Path(home, inside).is_file():
+                return str(Path(home, inside))
+    return said
 
 
 def _mounts(

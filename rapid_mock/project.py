@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from rapid_mock.console import Console
 from rapid_mock.errors import CallFailed, ServiceError, SetupError
 from rapid_mock.host.service import LambdaService
 from rapid_mock.service.function_urls import BUFFERED, RESPONSE_STREAM
-from rapid_mock.templates.project_file import read_project_file
-from rapid_mock.templates.resources import EXISTS, AwsCall
-from rapid_mock.templates.template import read_project
+
+if TYPE_CHECKING:
+    from rapid_mock.templates.resources import AwsCall
 
 URL_MODES = {"buffered": BUFFERED, "stream": RESPONSE_STREAM}
 
@@ -57,6 +57,8 @@ async def push(service: LambdaService, calls: Iterable[AwsCall], file_name: str)
 
 
 def _make_project(service: LambdaService, path: Path, console: Console) -> dict[str, list[Path]]:
+    from rapid_mock.templates.project_file import read_project_file
+
     places = {}
     for function in read_project_file(path):
         service.create_function(function.name, function.options)
@@ -69,6 +71,8 @@ def _make_project(service: LambdaService, path: Path, console: Console) -> dict[
 
 
 async def _make_template(service: LambdaService, path: Path, console: Console) -> Made:
+    from rapid_mock.templates.template import read_project
+
     project = read_project(path, service.aws_url)
     for note in project.notes:
         console.explain(f"{path.name}: {note}")
@@ -90,6 +94,8 @@ async def _make_resources(
     service: LambdaService, calls: Iterable[AwsCall], file_name: str
 ) -> dict[str, str]:
     """Make what is not there yet; returns what placeholders stand for."""
+    from rapid_mock.templates.resources import EXISTS
+
     learned: dict[str, str] = {}
     for each in calls:
         try:

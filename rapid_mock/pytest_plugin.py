@@ -53,14 +53,22 @@ def pytest_runtest_makereport(
 
 
 @pytest.fixture(scope="session")
-def local_lambda_server(request: pytest.FixtureRequest) -> Iterator[LocalLambda]:
+def local_lambda_options() -> dict[str, Any]:
+    """Settings of `rapid_mock.LocalLambda` for the session: none; override it in a conftest.py."""
+    return {}
+
+
+@pytest.fixture(scope="session")
+def local_lambda_server(
+    request: pytest.FixtureRequest, local_lambda_options: dict[str, Any]
+) -> Iterator[LocalLambda]:
     """One local Lambda for the whole session; `local_lambda` is what tests want."""
     local_lambda = _imported("LocalLambda")
     from rapid_mock.trace import Trace
 
     log, trace = _Log(), Trace()
     request.config.stash[_SERVER] = log, trace
-    with local_lambda(log_stream=log, trace=trace) as running:
+    with local_lambda(**{"log_stream": log, "trace": trace, **local_lambda_options}) as running:
         yield running
 
 

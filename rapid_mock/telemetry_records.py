@@ -112,15 +112,18 @@ def _logs_content(record_type: str, content: dict[str, object]) -> object:
     return content if kept is None else {name: content[name] for name in kept}
 
 
+def _refuse(constant: str) -> NoReturn:
+    """Python's JSON has NaN and infinities, JSON has not."""
+    raise ValueError(constant)
+
+
+_decode = json.JSONDecoder(parse_constant=_refuse).decode
+
+
 def _is_object(line: str) -> bool:
     if not line.lstrip().startswith("{"):
         return False
     try:
-        return isinstance(json.loads(line, parse_constant=_refuse), dict)
+        return isinstance(_decode(line), dict)
     except (ValueError, RecursionError):
         return False
-
-
-def _refuse(constant: str) -> NoReturn:
-    """Python's JSON has NaN and infinities, JSON has not."""
-    raise ValueError(constant)

@@ -8,9 +8,11 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from tests.support.accounts import hand_over, take_over, write_accounts
 from tests.support.peers import require_network
 from tests.support.sam_tools import SamTools, fetch_sam_tools
 
@@ -21,6 +23,21 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if "sam_tools" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.network)
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    hand_over(session.config)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    take_over(node.config, getattr(node, "workeroutput", {}))
+
+
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+) -> None:
+    write_accounts(config, terminalreporter)
 
 
 @pytest.fixture(scope="session")

@@ -115,6 +115,27 @@ def test_a_failing_test_shows_what_happened(tmp_path: Path) -> None:
     assert "lambda_function needs @pytest.mark.lambda_function(handler=...)" in told
 
 
+OPTIONS = """
+import socket
+import pytest
+
+@pytest.fixture(scope="session")
+def local_lambda_options():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return {"port": probe.getsockname()[1]}
+
+def test_it(local_lambda, local_lambda_options):
+    assert local_lambda.endpoint_url.endswith(f":{local_lambda_options['port']}")
+"""
+
+
+def test_the_server_of_a_session_has_options(tmp_path: Path) -> None:
+    """A fixture of this name in a conftest.py, or in a test file, says how it is to be."""
+    (tmp_path / "test_it.py").write_text(OPTIONS)
+    assert "1 passed" in run_pytest(tmp_path)
+
+
 PARALLEL = """
 import os
 import pytest

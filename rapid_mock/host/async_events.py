@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from lambda_runtime import contract
 from rapid_mock.console import Console
-from rapid_mock.errors import ServiceError, TooManyRequests
+from rapid_mock.errors import ResourceNotFound, ServiceError
 from rapid_mock.host.clock import Cancellable, Clock
 from rapid_mock.service.async_invoke import (
     RETRIES_EXHAUSTED,
@@ -87,10 +87,10 @@ class EventDelivery:
 
     def _answered(self, event: QueuedEvent, answer: InvokeAnswer | ServiceError) -> None:
         now = self._clock.now().monotonic
-        if isinstance(answer, TooManyRequests):
-            self._throttled(event, now)
-        elif isinstance(answer, ServiceError):
+        if isinstance(answer, ResourceNotFound):
             self._console.explain(f"event {event.request.request_id} was dropped: {answer}")
+        elif isinstance(answer, ServiceError):
+            self._refused(event, now)
         elif answer.function_error is None:
             event.attempts += 1
             self._end(event, SUCCESS, answer)
@@ -100,7 +100,8 @@ class EventDelivery:
                 self._end(event, condition, answer)
         self._arm()
 
-    def _throttled(self, event: QueuedEvent, now: float) -> None:
+    def _refused(self, event: QueuedEvent, now: float) -> None:
+        """Throttled, or an update is under way: that is no attempt."""
         if self._handling(event.request).has_no_room:
             self._end(event, ZERO_RESERVED, None)
             return

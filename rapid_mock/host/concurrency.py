@@ -66,6 +66,10 @@ class ConcurrencyOperations:
             call,
             "Provisioned Concurrency Configs cannot be applied to unpublished function versions.",
         )
+        if "TenancyConfig" in function.latest.settings:
+            raise InvalidParameterValue(
+                "Provisioned Concurrency is not supported for functions with tenancy configuration."
+            )
         deployed = self._functions.deployed(function.name)
         config = ProvisionedConfig(call.body["ProvisionedConcurrentExecutions"], _seconds())
         check_provision(
@@ -109,7 +113,7 @@ class ConcurrencyOperations:
 
     def get_account_settings(self, _call: Call) -> Body:
         functions = self._registry.functions.values()
-        codes = {each.code.place: each.code.size for one in functions for each in one.in_order()}
+        size = sum(version.code.size for one in functions for version in one.versions.values())
         account = self._functions.account
         return {
             "AccountLimit": {
@@ -119,7 +123,10 @@ class ConcurrencyOperations:
                 "ConcurrentExecutions": account.limit,
                 "UnreservedConcurrentExecutions": account.unreserved,
             },
-            "AccountUsage": {"TotalCodeSize": sum(codes.values()), "FunctionCount": len(functions)},
+            "AccountUsage": {
+                "TotalCodeSize": size + self._functions.layers.size,
+                "FunctionCount": len(functions),
+            },
         }
 
     # --- Inside -----------------------------------------------------------------------------

@@ -250,7 +250,7 @@ class EnvironmentDriver:
             self._telemetry.end_lines(self._now, contract.TELEMETRY_FUNCTION)
 
     def _subscribe(self, effect: order.Subscribe) -> None:
-        self._telemetry.subscribe(effect.name, effect.subscription, self._now)
+        self._telemetry.subscribe(effect.name, effect.subscription, self._now, effect.connection)
 
     def _flush_telemetry(self, _effect: order.FlushTelemetry) -> None:
         self._telemetry.flush(self._now)

@@ -49,8 +49,19 @@ class EventInvokeOperations:
         key, arn = self._named(call)
         if key[0] not in self._registry.functions:
             raise ResourceNotFound("The function doesn't exist.")
-        config = self._configs.put(key, call.body, arn, self._wall(), is_merge=is_merge)
+        config = self._configs.put(
+            key, call.body, arn, self._wall(), is_merge=is_merge, is_there=self._is_there
+        )
         return config.members()
+
+    def _is_there(self, arn: str) -> bool:
+        """Whether there is such a function, with such a qualifier."""
+        name, qualifier = self._registry.parse(arn, None)
+        try:
+            self._registry.version(name, qualifier)
+        except ResourceNotFound:
+            return False
+        return True
 
     def _named(self, call: Call) -> tuple[Key, str]:
         qualifier = call.query.get("Qualifier")

@@ -28,12 +28,17 @@ class FunctionUrls:
     """Each public method but `close` and `forget` is an operation: the call in, the answer out."""
 
     def __init__(
-        self, functions: Functions, service: UrlInvoker, wall: Callable[[], float]
+        self,
+        functions: Functions,
+        service: UrlInvoker,
+        wall: Callable[[], float],
+        explain: Callable[[str], None],
     ) -> None:
         self._functions = functions
         self._registry = functions.registry
         self._service = service
         self._wall = wall
+        self._explain = explain
         self._configs = UrlConfigs()
         self._servers: dict[_Key, HttpServer] = {}
         self._tasks: set[asyncio.Task[None]] = set()
@@ -105,7 +110,9 @@ class FunctionUrls:
         except OSError as error:
             listener.close()
             raise SetupError(f"no port for a function URL: {error.strerror}") from error
-        endpoint = FunctionUrl(url_id, lambda: self._configs.find(key), self._service, self._wall)
+        endpoint = FunctionUrl(
+            url_id, lambda: self._configs.find(key), self._service, self._wall, self._explain
+        )
         server = HttpServer(EveryPath(endpoint), guard=Unguarded())
         self._servers[key] = server
         self._start(server.serve(listener))

@@ -109,8 +109,8 @@ class Functions:
         elif given[:1] == ["S3Bucket"]:
             raise InvalidParameterValue(
                 "Error occurred while GetObject. S3 Error Code: NoSuchBucket. S3 Error Message: "
-                "The specified bucket does not exist. There is no S3 here: give a ZipFile, or a "
-                f"directory as the key in a bucket called {LOCAL_BUCKET}."
+                "The specified bucket does not exist. There is no S3 here without --aws: give a "
+                f"ZipFile, or a directory as the key in a bucket called {LOCAL_BUCKET}."
             )
         else:
             raise InvalidParameterValue(

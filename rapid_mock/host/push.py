@@ -11,13 +11,13 @@ import asyncio
 import base64
 import contextlib
 import hashlib
-import os
 from collections.abc import Awaitable, Iterator, Sequence
 
 import httptools
 
 from lambda_runtime import contract
 from rapid_mock.host.clock import Clock
+from rapid_mock.host.dial import Connection, Undelivered, dial
 from rapid_mock.lifecycle.subscriptions import Destination
 
 SEND_SECONDS = 5.0
@@ -27,17 +27,15 @@ REASON_BYTES = 1024
 """How much of a refusing answer's body is told."""
 
 
-class Undelivered(Exception):
-    """Raised for a batch that did not arrive; says why."""
-
-
 class Push:
-    """Deliveries to one destination on this machine, one at a time."""
+    """Deliveries to one destination on this machine, one at a time; `connection` is used first."""
 
-    def __init__(self, destination: Destination, clock: Clock) -> None:
+    def __init__(
+        self, destination: Destination, clock: Clock, connection: Connection | None = None
+    ) -> None:
         self._destination = destination
         self._clock = clock
-        self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
+        self._connection = connection
 
     async def send(self, lines: Sequence[bytes]) -> None:
         """Deliver records. Raises Undelivered.
@@ -64,9 +62,9 @@ class Push:
 
     def close(self) -> None:
         """Drop the connection at once."""
-        if self._streams is not None:
-            self._streams[1].transport.abort()
-            self._streams = None
+        if self._connection is not None:
+            self._connection.abort()
+            self._connection = None
 
     async def _within_limit(self, work: Awaitable[None]) -> None:
         """By the environment's clock: a consumer that is frozen is not late."""
@@ -79,26 +77,19 @@ class Push:
                 timer.cancel()
 
     async def _connect(self) -> None:
-        if self._streams is not None:
-            return
-        port = self._destination.port
-        try:
-            self._streams = await asyncio.open_connection("127.0.0.1", port)
-        except OSError as error:
-            words = os.strerror(error.errno).lower() if error.errno else str(error)
-            raise Undelivered(f"dial tcp 127.0.0.1:{port}: connect: {words}") from error
-        self._streams[1].transport.set_write_buffer_limits(0)
+        if self._connection is None:
+            self._connection = await dial(self._destination.port)
 
     async def _write(self, *parts: bytes) -> None:
-        assert self._streams is not None  # noqa: S101  the caller has connected
-        writer = self._streams[1]
+        assert self._connection is not None  # noqa: S101  the caller has connected
+        writer = self._connection.writer
         for part in parts:
             writer.write(part)
         await writer.drain()
 
     async def _post(self, lines: Sequence[bytes]) -> None:
         request = self._request(b",".join(lines))
-        if self._streams is not None:
+        if self._connection is not None:
             # the consumer may have closed a connection that was idle: that is no failure
             with contextlib.suppress(ConnectionError, EOFError):
                 await self._exchange(request)
@@ -124,8 +115,8 @@ class Push:
 
     async def _exchange(self, request: tuple[bytes, bytes, bytes]) -> None:
         await self._write(*request)
-        assert self._streams is not None  # noqa: S101  `_write` needs them
-        reader, answer = self._streams[0], _Answer()
+        assert self._connection is not None  # noqa: S101  `_write` needs it
+        reader, answer = self._connection.reader, _Answer()
         while not answer.is_complete:
             received = await reader.read(READ_BYTES)
             if received:

@@ -1,7 +1,7 @@
 """Hot reload: when a function's code changes, its next invocation gets a new environment.
 
 Environments that work finish their invocation first; a Python file that does not compile is told at
-once, and what ran before goes on.
+once, and environments that were there go on with what they have loaded.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from rapid_mock.console import Console
 from rapid_mock.errors import SetupError
 
 SHOWN_FILES = 3
+_UNTIL_MENDED = "what runs goes on with the code from before, what starts fails until it is mended"
 
 
 class Changes(Protocol):
@@ -59,7 +60,7 @@ class Reload:
         ]
         faults = [fault for fault in map(fault_of, files) if fault is not None]
         for fault in faults:
-            self._console.explain(f"{fault}; the code from before goes on")
+            self._console.explain(f"{fault}; {_UNTIL_MENDED}")
         if faults:
             return
         for path in files:

@@ -5,42 +5,27 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Any
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
 from lambda_runtime import contract
 from rapid_mock.console import Console
 from rapid_mock.errors import InvalidParameterValue, RequestTooLarge, ServiceError, SetupError
 from rapid_mock.functions import FunctionOptions
+from rapid_mock.host.allocator import prime_allocator
 from rapid_mock.host.async_events import EventDelivery, Handling
 from rapid_mock.host.clock import Cancellable, Clock, ScaledClock, SystemClock
-from rapid_mock.host.concurrency import ConcurrencyOperations
-from rapid_mock.host.control import FunctionOperations
 from rapid_mock.host.deployment import provisioned
 from rapid_mock.host.destinations import Destinations
-from rapid_mock.host.downloads import CODE_PATH, Downloads
 from rapid_mock.host.environments import FunctionDefinition, LocalEnvironment, open_environment
-from rapid_mock.host.event_invoke import EventInvokeOperations
 from rapid_mock.host.fleet import Fleet, Pending
 from rapid_mock.host.function_urls import FunctionUrls
 from rapid_mock.host.functions import Functions
-from rapid_mock.host.kept import KeptSettings
-from rapid_mock.host.layers import LayerOperations
 from rapid_mock.host.mounts import name_opt
-from rapid_mock.host.operations import (
-    concurrency_operations,
-    event_invoke_operations,
-    function_operations,
-    kept_operations,
-    layer_operations,
-    mapping_operations,
-    policy_operations,
-    url_operations,
-)
-from rapid_mock.host.policies import PolicyOperations
 from rapid_mock.host.throttle import ThrottledTaker
 from rapid_mock.host.watchdog import Watchdog
-from rapid_mock.http.control_api import Download, add_control_api
 from rapid_mock.http.invoke_api import add_invoke_api
+from rapid_mock.http.router import Router
 from rapid_mock.http.server import HttpServer
 from rapid_mock.lifecycle.effects import Report
 from rapid_mock.lifecycle.events import Invocation
@@ -51,13 +36,14 @@ from rapid_mock.service.names import LATEST, LOCAL_PLACE
 from rapid_mock.service.policies import Policies
 from rapid_mock.service.requests import ChunkTaker, InvokeAnswer, InvokeRequest, OnAnswer
 from rapid_mock.trace import Trace
-from rapid_mock.triggers.aws import AwsPlace
-from rapid_mock.triggers.triggers import Triggers
+
+if TYPE_CHECKING:
+    from rapid_mock.host.lambda_api import LambdaApi
+    from rapid_mock.triggers.aws import AwsPlace
+    from rapid_mock.triggers.triggers import Triggers
 
 IDLE_SECONDS = 600.0
 """AWS does not say how long it keeps an idle environment; minutes are observed."""
-_LOOPBACK = {"0.0.0.0": "127.0.0.1", "::": "::1"}
-"""Where a function finds us when we listen on every address."""
 
 
 class LambdaService:
@@ -85,7 +71,7 @@ class LambdaService:
         trace: Trace | None = None,
         aws: AwsPlace | None = None,
     ) -> None:
-        _prime_allocator()
+        prime_allocator()
         self._console = console
         self._trace = trace
         self._throttles_streams = throttle_streams
@@ -101,39 +87,52 @@ class LambdaService:
         self._event_configs = EventInvokeConfigs()
         self._policies = Policies()
         self._destinations = Destinations(self.invoke, self._tell, console)
-        pace = self._clock if time_scale == 1 else ScaledClock(self._clock, time_scale)
+        self._pace = self._clock if time_scale == 1 else ScaledClock(self._clock, time_scale)
         self._events = EventDelivery(
-            self.invoke, self._handling, self._destinations.send, pace, console
+            self.invoke, self._handling, self._destinations.send, self._pace, console
         )
-        self._triggers = Triggers(
-            aws,
+        self._aws = aws
+        self._own_url = ""
+        self._urls = FunctionUrls(self._functions, self, self._wall, console.explain)
+        self._functions.on_deleted = self._forget
+        if aws is not None:
+            self._triggers  # noqa: B018  an AWS that cannot be is refused now
+        self._server: HttpServer | None = None
+        self._idle_seconds = idle_seconds
+        self._reaper = self._reap_later()
+
+    @cached_property
+    def _triggers(self) -> Triggers:
+        """Made when somebody asks for them: most services have none, and start faster without."""
+        from rapid_mock.triggers.triggers import Triggers
+
+        return Triggers(
+            self._aws,
             self._functions,
             self.invoke,
             self._destinations.deliver,
             self._clock,
-            pace,
-            console,
+            self._pace,
+            self._console,
         )
-        self._own_url = ""
-        self._urls = FunctionUrls(self._functions, self, self._wall)
-        self._functions.on_deleted = self._forget
-        self._downloads = Downloads(self._functions.store)
-        self._all_operations = [
-            *function_operations(FunctionOperations(self._functions, self._downloads)),
-            *concurrency_operations(ConcurrencyOperations(self._functions)),
-            *layer_operations(LayerOperations(self._functions, self._downloads)),
-            *kept_operations(KeptSettings(self._functions)),
-            *url_operations(self._urls),
-            *mapping_operations(self._triggers.mappings),
-            *policy_operations(PolicyOperations(self._functions, self._policies)),
-            *event_invoke_operations(
-                EventInvokeOperations(self._functions, self._event_configs, self._wall)
-            ),
-        ]
-        self._operations = {each.name: each for each in self._all_operations}
-        self._server: HttpServer | None = None
-        self._idle_seconds = idle_seconds
-        self._reaper = self._reap_later()
+
+    @property
+    def _has_triggers(self) -> bool:
+        return "_triggers" in vars(self)
+
+    @cached_property
+    def _api(self) -> LambdaApi:
+        from rapid_mock.host.lambda_api import LambdaApi
+
+        return LambdaApi(
+            self._functions,
+            urls=self._urls,
+            configs=self._event_configs,
+            policies=self._policies,
+            mappings=self._triggers.mappings,
+            wall=self._wall,
+            call_aws=None if self._aws is None else self._triggers.call,
+        )
 
     def create_function(self, name: str, options: FunctionOptions) -> None:
         """Make a function invocable; raises SetupError when it cannot be, or its name is taken."""
@@ -158,8 +157,9 @@ class LambdaService:
             for member, function in callables.items()
         }
         targets = {**body.get("DestinationConfig", {}), **named}
-        self._operations["PutFunctionEventInvokeConfig"].answer(
-            Call(params={"function_name": name}, body={**body, "DestinationConfig": targets})
+        self._api.answer(
+            "PutFunctionEventInvokeConfig",
+            Call(params={"function_name": name}, body={**body, "DestinationConfig": targets}),
         )
 
     async def call(
@@ -173,7 +173,7 @@ class LambdaService:
 
         Raises ServiceError for a refusal, and for a function that cannot be deployed.
         """
-        answer = self._operations[operation].answer(Call(params=params, query=query, body=body))
+        answer = self._api.answer(operation, Call(params=params, query=query, body=body))
         if inspect.isawaitable(answer):
             answer = await answer
         await self._functions.settled()
@@ -186,7 +186,11 @@ class LambdaService:
     @property
     def aws_url(self) -> str | None:
         """Our own URL, when all of AWS is served there; once the service is bound."""
-        return self._own_url if self._triggers.is_gateway else None
+        return self._own_url if self._is_gateway else None
+
+    @property
+    def _is_gateway(self) -> bool:
+        return self._has_triggers and self._triggers.is_gateway
 
     async def call_aws(
         self, service: str, operation: str, arguments: Mapping[str, Any]
@@ -231,19 +235,19 @@ class LambdaService:
 
         Raises SetupError when the port is in use, or the AWS cannot be had.
         """
-        await self._triggers.start(self._watchdog)
-        router = self._triggers.router()
+        router = Router()
+        if self._aws is not None:
+            await self._triggers.start(self._watchdog)
+            router = self._triggers.router()
         add_invoke_api(router, self)
-        add_control_api(router, self._all_operations)
-        router.add("GET", CODE_PATH, Download(self._downloads.find))
+        router.add_late(lambda: self._api.add_to(router))
         self._server = HttpServer(router, allowed_hosts=allowed_hosts)
         try:
             await self._server.bind(host, port)
         except OSError as error:
             raise SetupError(f"cannot listen on {host}:{port}: {error.strerror}") from error
-        bound_host, bound_port = self._server.address
-        self._own_url = _url(_LOOPBACK.get(bound_host, bound_host), bound_port)
-        return _url(bound_host, bound_port)
+        self._own_url = self._server.own_url
+        return self._server.url
 
     async def serve(self) -> None:
         """Answer. Raises SetupError when another program listens on the port meanwhile."""
@@ -321,7 +325,8 @@ class LambdaService:
         self._urls.forget(name)
         self._event_configs.forget(name)
         self._policies.forget(name)
-        self._triggers.mappings.function_deleted(name)
+        if self._has_triggers:
+            self._triggers.mappings.function_deleted(name)
 
     def _opener(self, request: InvokeRequest) -> Callable[[str], ChunkTaker] | None:
         open_stream = request.open_stream
@@ -335,7 +340,8 @@ class LambdaService:
 
     async def shut_down(self) -> None:
         """Stop polling, run the shutdown phase of every environment, then stop listening."""
-        await self._triggers.stop()
+        if self._has_triggers:
+            await self._triggers.stop()
         self._events.close()
         await self._functions.shut_down()
         await self._destinations.close()
@@ -343,7 +349,8 @@ class LambdaService:
 
     async def kill(self) -> None:
         """End everything now, without a shutdown phase."""
-        self._triggers.mappings.abandon()
+        if self._has_triggers:
+            self._triggers.mappings.abandon()
         await self._functions.kill()
         await self._close()
 
@@ -352,7 +359,8 @@ class LambdaService:
         if self._server is not None:
             await self._server.close()
         await self._urls.close()
-        await self._triggers.close(self._watchdog)
+        if self._has_triggers:
+            await self._triggers.close(self._watchdog)
         await self._functions.close()
         self._watchdog.close()
 
@@ -375,7 +383,7 @@ class LambdaService:
     async def _open(
         self, fleet: Fleet, definition: FunctionDefinition, is_provisioned: bool
     ) -> LocalEnvironment:
-        if self._triggers.is_gateway:
+        if self._is_gateway:
             own = {contract.ENV_ENDPOINT_URL: self._own_url}
             definition = replace(definition, environment={**own, **definition.environment})
         return await open_environment(
@@ -386,17 +394,3 @@ class LambdaService:
             watchdog=self._watchdog,
             trace=self._trace,
         )
-
-
-def _url(host: str, port: int) -> str:
-    shown = f"[{host}]" if ":" in host else host
-    return f"http://{shown}:{port}"
-
-
-def _prime_allocator() -> None:
-    """Have glibc reuse the memory of large payloads instead of mapping fresh pages each time.
-
-    Freeing one untouched block of nearly 32 MiB raises its mmap threshold to that size; a 6 MB
-    invocation then costs the server 20 ms of CPU in place of 55. Other C libraries do not mind.
-    """
-    bytes((32 << 20) - 65536)

@@ -11,7 +11,8 @@ from collections.abc import Callable
 from lambda_runtime import contract
 from rapid_mock.console import LogConfig
 from rapid_mock.host.clock import Cancellable, Clock
-from rapid_mock.host.push import Push, Undelivered
+from rapid_mock.host.dial import Connection, Undelivered
+from rapid_mock.host.push import Push
 from rapid_mock.lifecycle.events import Now
 from rapid_mock.lifecycle.subscriber import Delivery, Loss
 from rapid_mock.lifecycle.subscriptions import Record, Subscription
@@ -84,8 +85,12 @@ class TelemetryFeed:
                 del self._partial[process]
                 self._line(category, line, now)
 
-    def subscribe(self, name: str, subscription: Subscription, now: Now) -> None:
-        self._pushes[name] = Push(subscription.destination, self._clock)
+    def subscribe(
+        self, name: str, subscription: Subscription, now: Now, connection: object = None
+    ) -> None:
+        """Begin to send; `connection` is one to the destination, if there is one already."""
+        taken = connection.take() if isinstance(connection, Connection) else None
+        self._pushes[name] = Push(subscription.destination, self._clock, taken)
         self._carry_out(self._telemetry.subscribe(name, subscription, now))
 
     def flush(self, now: Now) -> None:
@@ -98,15 +103,14 @@ class TelemetryFeed:
     async def close(self) -> None:
         """Stop sending and drop all connections."""
         self.end()
-        tasks = list(self._tasks)
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.gather(*self._tasks, return_exceptions=True)
 
     def end(self) -> None:
         """Nobody listens any more: drop all connections, keep nothing."""
         self._is_flushing = False
         self._partial.clear()
+        for task in self._tasks:
+            task.cancel()
         for push in self._pushes.values():
             push.close()
         self._pushes.clear()

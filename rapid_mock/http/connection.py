@@ -186,11 +186,11 @@ class Connection(asyncio.BufferedProtocol):
         if incoming is None:
             exchange.progress = OVER
             return
-        head = render_head(
-            status, headers, length=len(body), connection=self._connection_option(incoming)
-        )
+        length: int | None = len(body)
         if exchange.request.method == "HEAD" or status in BODILESS:
-            body = b""
+            length, body = length or None, b""  # nothing is not told, as by Go
+        option = self._connection_option(incoming)
+        head = render_head(status, headers, length=length, connection=option)
         if len(body) <= JOINED_BYTES:
             self._transport.write(head + body)
         else:

@@ -29,6 +29,10 @@ from rapid_mock.tracing import new_request_id
 MAX_REQUEST_BYTES = 70_167_211
 
 
+Answer = Body | Awaitable[Body]
+"""What an operation gives: at once, or later."""
+
+
 class Operation(NamedTuple):
     """One operation: where it is, the status of its success, and who answers it.
 
@@ -39,7 +43,7 @@ class Operation(NamedTuple):
     method: str
     path: str
     status: int
-    answer: Callable[[Call], Body | Awaitable[Body]]
+    answer: Callable[[Call], Answer]
     is_by_query: str = ""
 
 

@@ -19,10 +19,12 @@ class Request:
 
     `path` is raw, `query` stands after its `?`. `headers` maps lower-cased names to values in
     Latin-1, of repeated ones the first; `header_pairs` has them all, in the order they came.
-    `host` is the name the client asked for, None without one. `params` are the route's.
+    `host` is the name the client asked for, None without one. `params` and `endpoint` are the
+    route's, once it was let in: a client that repeats a request to the letter has the same one.
     """
 
     __slots__ = (
+        "endpoint",
         "header_pairs",
         "headers",
         "host",
@@ -47,6 +49,7 @@ class Request:
         self.headers = dict(reversed(header_pairs)) if headers is None else headers
         self.host = self.headers.get("host")
         self.params: dict[str, str] = {}
+        self.endpoint: Endpoint | None = None
         if not target.startswith("/"):
             target = self._take_authority(target)
         self.path, _, self.query = target.partition("?")

@@ -48,7 +48,10 @@ class EveryPath(Router):
 
 
 class FunctionUrl:
-    """The endpoint; `config` says how it is configured now, `wall` gives epoch seconds."""
+    """The endpoint; `config` says how it is configured now, `wall` gives epoch seconds.
+
+    `explain` gets a sentence for each response that cannot be what its function meant.
+    """
 
     max_body = contract.MAX_INVOKE_REQUEST_BYTES
 
@@ -58,11 +61,13 @@ class FunctionUrl:
         config: Callable[[], UrlConfig],
         service: UrlInvoker,
         wall: Callable[[], float],
+        explain: Callable[[str], None],
     ) -> None:
         self._url_id = url_id
         self._config = config
         self._service = service
         self._wall = wall
+        self._explain = explain
 
     def head(self, exchange: Exchange) -> None:
         """Answer before the body is read what never reaches the function."""
@@ -92,9 +97,11 @@ class FunctionUrl:
             (contract.HEADER_AMZN_REQUEST_ID, request_id),
             *allowed(config.cors, exchange.request.headers.get("origin")),
         ]
-        on_answer: OnAnswer = partial(_answer, exchange, added)
+        name = config.function_arn.split(":", 6)[6]
+        explain = partial(_explain_response, self._explain, name)
+        on_answer: OnAnswer = partial(_answer, exchange, added, explain)
         if config.invoke_mode == RESPONSE_STREAM:
-            stream = UrlStream(exchange, added)
+            stream = UrlStream(exchange, added, explain)
             request.open_stream, on_answer = stream.open, partial(_end, stream, on_answer)
         self._service.invoke(request, on_answer)
 
@@ -108,7 +115,16 @@ class FunctionUrl:
         """Nobody is left to answer."""
 
 
-def _answer(exchange: Exchange, added: Headers, answer: InvokeAnswer | ServiceError) -> None:
+def _explain_response(explain: Callable[[str], None], name: str, why: str) -> None:
+    explain(f"the response of {name} to its function URL: {why}")
+
+
+def _answer(
+    exchange: Exchange,
+    added: Headers,
+    explain: Callable[[str], None],
+    answer: InvokeAnswer | ServiceError,
+) -> None:
     if isinstance(answer, TooManyRequests):
         refuse_invoke(exchange, dict(added)[contract.HEADER_AMZN_REQUEST_ID], answer)
     elif isinstance(answer, ServiceError) or answer.function_error is not None:
@@ -116,7 +132,8 @@ def _answer(exchange: Exchange, added: Headers, answer: InvokeAnswer | ServiceEr
     else:
         try:
             respond(exchange, buffered_answer(answer.payload), added)
-        except MalformedResponse:
+        except MalformedResponse as why:
+            explain(f"502, for {why}")
             bad_gateway(exchange, added)
 
 

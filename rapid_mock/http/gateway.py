@@ -120,9 +120,8 @@ class _Passed:
         self._writer: ResponseWriter | None = None
         self._passage = upstream.send(exchange.request, self)
         exchange.on_disconnect = self._passage.cancel
-        exchange.survives_half_close = (
-            False  # a long poll whose client has gone would take messages
-        )
+        # A long poll whose client has gone would take messages that nobody gets.
+        exchange.survives_half_close = False
 
     # --- The request's body -----------------------------------------------------------------
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from operator import itemgetter
 
+_value = itemgetter(1)
 _CONTROLS = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 
 
@@ -23,7 +25,7 @@ def encode_header(text: str) -> str:
 
 def encode_headers(headers: list[tuple[str, str]]) -> list[tuple[str, str]]:
     """All values as headers may carry them."""
-    values = "".join([value for _, value in headers])
+    values = "".join(map(_value, headers))
     if values.isascii() and values.isprintable():
         return headers
     return [(name, encode_header(value)) for name, value in headers]

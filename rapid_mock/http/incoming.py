@@ -148,13 +148,16 @@ class Incoming:
 
     def _route(self) -> None:
         exchange, request = self.exchange, self.exchange.request
+        if request.endpoint is not None:
+            self._enter(request.endpoint)
+            return
         refusal = self._site.guard.refusal(request.host, request.headers)
         if refusal is not None:
             exchange.respond(403, [PLAIN_TEXT], f"rapid-mock: {refusal}\n".encode())
             return
         found = self._site.router.find(request)
         if isinstance(found, Route):
-            request.params = found.params
+            request.params, request.endpoint = found.params, found.endpoint
             self._enter(found.endpoint)
         elif isinstance(found, MethodNotAllowed):
             exchange.respond(405, [("Allow", found.allow)])

@@ -12,7 +12,12 @@ import re
 from urllib.parse import parse_qs
 
 from lambda_runtime import contract
-from rapid_mock.errors import InvalidRequestContent, ServiceError, ValidationFailed
+from rapid_mock.errors import (
+    InvalidParameterValue,
+    InvalidRequestContent,
+    ServiceError,
+    ValidationFailed,
+)
 from rapid_mock.http.exchange import Exchange, Request
 from rapid_mock.http.header_text import decode_header
 from rapid_mock.http.json_text import find_fault
@@ -34,6 +39,7 @@ _CLIENT_CONTEXT = contract.HEADER_INVOKE_CLIENT_CONTEXT.lower()
 _TENANT_ID = contract.HEADER_INVOKE_TENANT_ID.lower()
 
 _FORM = "application/x-www-form-urlencoded"
+_DURABLE_EXECUTION = "x-amz-durable-execution-name"
 _TENANT = Group({"TenantId": Text(1, 256, r"[a-zA-Z0-9\._:\/=+\-@ ]+")})
 _LOG_TAIL = "Tail"
 _LOG_TYPES = (_LOG_TAIL, "None")
@@ -47,8 +53,13 @@ def read_invoke_request(
     body: bytes,
     invocation_types: tuple[str, ...] = INVOCATION_TYPES,
 ) -> InvokeRequest:
-    """Raises InvalidRequestContent or ValidationFailed, in AWS's words."""
+    """Raises InvalidRequestContent or ValidationFailed, in AWS's words.
+
+    Raises InvalidParameterValue for a durable execution, which there is none of here.
+    """
     headers = request.headers
+    if _DURABLE_EXECUTION in headers:
+        raise InvalidParameterValue("Durable functions do not run here.")
     invocation_type = _choice(headers, _INVOCATION_TYPE, "invocationType", invocation_types)
     log_type = _choice(headers, _LOG_TYPE, "logType", _LOG_TYPES)
     fault = find_fault(body) if body else None

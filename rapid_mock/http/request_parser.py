@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 import httptools
 
@@ -37,16 +37,35 @@ _NOT_REMEMBERED = frozenset(
 """What makes a head more than a list of facts: these go through llhttp each time."""
 
 
-class _Head(NamedTuple):
+_PLAIN_REQUEST_LINE = re.compile(rb"(GET|POST) (/[A-Za-z0-9/._~!$&'()*+,;=:@%?-]*) HTTP/1\.1")
+"""The request lines about whose parts nobody could be of another opinion than llhttp."""
+
+
+class _Head:
     """Header lines that have been parsed and may come again; shared, so nobody may change them."""
 
-    pairs: Pairs
-    headers: dict[str, str]
-    body_length: int
+    __slots__ = ("_headers", "_line", "_pairs", "_request", "body_length")
 
+    def __init__(self, request: Request) -> None:
+        self._pairs, self._headers = request.header_pairs, request.headers
+        self._line, self._request = b"", request
+        self.body_length = int(request.headers.get("content-length", "0"))
 
-_PLAIN_REQUEST_LINE = re.compile(rb"(GET|POST) (/[A-Za-z0-9/._~!$&'()*+,;=:@%?-]*) HTTP/1\.1\r\n")
-"""The request lines about whose parts nobody could be of another opinion than llhttp."""
+    def under(self, line: bytes) -> Request | None:
+        """The request of these lines under a request line, the same one for the same line.
+
+        None for a line that is not plain.
+        """
+        if line != self._line:
+            plain = _PLAIN_REQUEST_LINE.fullmatch(line)
+            if plain is None:
+                return None
+            method, target = plain.groups()
+            self._line = line
+            self._request = Request(
+                method.decode(), target.decode(), "1.1", self._pairs, self._headers
+            )
+        return self._request
 
 
 class Unserved(Exception):
@@ -100,19 +119,16 @@ class RequestParser:
         A runtime sends the same lines with every poll and, as long as its answers have the same
         length, with every answer: llhttp, 9 us in Python's callbacks a request, is spared.
         """
-        line = _PLAIN_REQUEST_LINE.match(data)
-        end = data.find(b"\r\n\r\n") + 4
-        if line is None or not line.end() < end <= REMEMBERED_HEAD_BYTES:
-            return False
-        method, target = line.groups()
-        lines = method + data[line.end() : end]
-        head = self._heads.get(lines)
+        start, end = data.find(b"\r\n"), data.find(b"\r\n\r\n") + 4
+        head = self._heads.get(data[start:end])
         if head is None:
-            self._new_head = lines
+            is_plain = _PLAIN_REQUEST_LINE.fullmatch(data, 0, max(start, 0)) is not None
+            if is_plain and start < end <= REMEMBERED_HEAD_BYTES:
+                self._new_head = data[start:end]
             return False
-        if len(data) != end + head.body_length:
+        request = head.under(data[:start]) if len(data) == end + head.body_length else None
+        if request is None:
             return False
-        request = Request(method.decode(), target.decode(), "1.1", head.pairs, head.headers)
         self._receiver.request_received(request, data[end:])
         return True
 
@@ -123,8 +139,7 @@ class RequestParser:
         if is_clean and not headers.keys() & _NOT_REMEMBERED:
             if len(self._heads) >= REMEMBERED_HEADS:
                 self._heads.clear()
-            length = int(headers.get("content-length", "0"))
-            self._heads[lines] = _Head(request.header_pairs, headers, length)
+            self._heads[lines] = _Head(request)
 
     def _feed_llhttp(self, data: bytes) -> None:
         is_long = self.unframed_bytes > LONG_LINE_BYTES

@@ -21,6 +21,9 @@ _REASONS = {status.value: status.phrase for status in HTTPStatus} | {
     422: "Unprocessable Entity",
 }
 """Reason phrases as Go's services have them; Python's change with its version."""
+_START_LINES = {status: f"HTTP/1.1 {status} {reason}\r\n" for status, reason in _REASONS.items()}
+_line = "%s: %s\r\n".__mod__
+"""A header's line; as a method of a text it is mapped over headers without a step of Python's."""
 BODILESS = frozenset({204, 304})
 
 
@@ -101,15 +104,14 @@ def render_head(
     """
     size = "" if length is None or status in BODILESS else f"Content-Length: {length}\r\n"
     option = f"Connection: {connection}\r\n" if connection else ""
-    return (
-        f"HTTP/1.1 {status} {_REASONS.get(status, 'Unknown')}\r\n{render_lines(headers)}"
-        f"Date: {_date()}\r\n{size}{option}\r\n"
-    ).encode("latin-1", "replace")
+    start = _START_LINES.get(status) or f"HTTP/1.1 {status} Unknown\r\n"
+    head = f"{start}{render_lines(headers)}Date: {_date()}\r\n{size}{option}\r\n"
+    return head.encode("latin-1", "replace")
 
 
 def render_lines(headers: Headers) -> str:
     """Header lines; a line end inside a name or value becomes a space, as in Go."""
-    text = "".join([f"{name}: {value}\r\n" for name, value in headers])
+    text = "".join(map(_line, headers))
     if text.count("\n") != len(headers) or text.count("\r") != len(headers):
         text = "".join([f"{_one_line(name)}: {_one_line(value)}\r\n" for name, value in headers])
     return text

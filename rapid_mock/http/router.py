@@ -7,6 +7,7 @@ one raw segment, which is percent-decoded afterwards: boto3 sends ARNs with thei
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import unquote
 
@@ -46,6 +47,7 @@ class Router:
     def __init__(self) -> None:
         self._exact: dict[str, dict[str, Endpoint]] = {}
         self._templates: dict[int, list[_Template]] = {}
+        self._add_late: Callable[[], None] | None = None
 
     def add(self, operation_method: str, template: str, endpoint: Endpoint) -> None:
         """Serve `operation_method` on `template` (`/a/{name}/b`) by `endpoint`."""
@@ -55,6 +57,10 @@ class Router:
         pattern = re.compile("/".join(_segment_pattern(text) for text in template.split("/")))
         known = self._templates.setdefault(template.count("/"), [])
         known.append(_Template(pattern, operation_method, endpoint))
+
+    def add_late(self, add: Callable[[], None]) -> None:
+        """Call `add`, which adds routes, once a request fits none of those there are."""
+        self._add_late = add
 
     def find(self, request: Request) -> Route | NotFound | MethodNotAllowed:
         """Find the endpoint for a request."""
@@ -71,6 +77,10 @@ class Router:
                 if "%" in path:
                     params = {name: unquote(text) for name, text in params.items()}
                 return Route(template.endpoint, params)
+        if self._add_late is not None:
+            add, self._add_late = self._add_late, None
+            add()
+            return self.resolve(method, path)
         allowed = self._allowed(path)
         return MethodNotAllowed(", ".join(sorted(allowed))) if allowed else NotFound()
 

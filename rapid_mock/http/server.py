@@ -28,6 +28,8 @@ __all__ = [
 BACKLOG = 1024
 RECEIVE_BYTES = 256 * 1024
 FLUSH_SECONDS = 1.0
+_LOOPBACK = {"0.0.0.0": "127.0.0.1", "::": "::1"}
+"""Where processes of this machine find us when we listen on every address."""
 
 
 class Buffered:
@@ -141,6 +143,17 @@ class HttpServer:
         self._server = await loop.create_server(self._accept, sock=listener, backlog=BACKLOG)
         self.address = listener.getsockname()[:2]
 
+    @property
+    def url(self) -> str:
+        """Where it listens, `http://host:port`."""
+        return _url(*self.address)
+
+    @property
+    def own_url(self) -> str:
+        """Where a process of this machine reaches it."""
+        host, port = self.address
+        return _url(_LOOPBACK.get(host, host), port)
+
     async def close(self) -> None:
         """Stop listening, then close every connection: what is written gets one second to leave."""
         if self._server is not None:
@@ -150,3 +163,8 @@ class HttpServer:
 
     def _accept(self) -> Connection:
         return Connection(self._site, self._connections)
+
+
+def _url(host: str, port: int) -> str:
+    shown = f"[{host}]" if ":" in host else host
+    return f"http://{shown}:{port}"

@@ -9,8 +9,10 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Sequence
+from functools import partial
 
 from lambda_runtime import contract
+from rapid_mock.host.dial import HOST, Connection, Undelivered, dial
 from rapid_mock.host.dispatch import Dispatch
 from rapid_mock.http.calls import Call, open_call, refuse, render
 from rapid_mock.http.exchange import Exchange
@@ -20,7 +22,7 @@ from rapid_mock.http.telemetry_subscription import InvalidSubscription, read_sub
 from rapid_mock.lifecycle.effects import Message, Subscribed, SubscriptionRefused
 from rapid_mock.lifecycle.events import TelemetrySubscribed
 from rapid_mock.lifecycle.modes import Mode
-from rapid_mock.lifecycle.subscriptions import Destination, Subscription
+from rapid_mock.lifecycle.subscriptions import Subscription
 
 DIAL_SECONDS = 1.0
 _TEXT = ("Content-Type", "text/plain; charset=utf-8")
@@ -68,9 +70,18 @@ class _Subscriptions:
             self._tell(exchange, identifier, wanted)
 
     async def _dial(self, exchange: Exchange, identifier: str, wanted: Subscription) -> None:
-        """A TCP destination must listen already."""
-        fault = await _dial_fault(wanted.destination)
-        self._tell(exchange, identifier, self._refused(fault) if fault else wanted)
+        """A TCP destination must listen already; the connection is the one for its records."""
+        port = wanted.destination.port
+        address = f"{HOST}:{port}"
+        try:
+            async with asyncio.timeout(DIAL_SECONDS):
+                connection = await dial(port)
+        except (Undelivered, TimeoutError) as error:
+            why = str(error) or f"dial tcp {address}: i/o timeout"
+            text = f"Invalid destination: could not TCP dial provided address {address}: {why}"
+            self._tell(exchange, identifier, self._refused(text))
+        else:
+            self._tell(exchange, identifier, wanted, connection)
 
     def _refused(self, text: str) -> SubscriptionRefused:
         is_logs_api = self._is_logs_api
@@ -78,28 +89,22 @@ class _Subscriptions:
         return SubscriptionRefused(text, error_type)
 
     def _tell(
-        self, exchange: Exchange, identifier: str, wanted: Subscription | SubscriptionRefused
+        self,
+        exchange: Exchange,
+        identifier: str,
+        wanted: Subscription | SubscriptionRefused,
+        connection: Connection | None = None,
     ) -> None:
-        number = open_call(self._dispatch, exchange, _render)
-        self._dispatch.dispatch(TelemetrySubscribed(number, identifier, wanted, self._is_logs_api))
+        rendering = partial(_render_dialled, connection) if connection else _render
+        number = open_call(self._dispatch, exchange, rendering)
+        event = TelemetrySubscribed(number, identifier, wanted, self._is_logs_api, connection)
+        self._dispatch.dispatch(event)
 
 
-async def _dial_fault(destination: Destination) -> str | None:
-    address = f"127.0.0.1:{destination.port}"
-    try:
-        async with asyncio.timeout(DIAL_SECONDS):
-            _, writer = await asyncio.open_connection("127.0.0.1", destination.port)
-    except ConnectionRefusedError:
-        reason = "connect: connection refused"
-    except TimeoutError:
-        reason = "i/o timeout"
-    except OSError as error:
-        reason = f"connect: {error.strerror}"
-    else:
-        writer.close()
-        return None
-    text = f"could not TCP dial provided address {address}: dial tcp {address}: {reason}"
-    return f"Invalid destination: {text}"
+def _render_dialled(connection: Connection, exchange: Exchange, message: Message) -> None:
+    """The answer comes after the subscription has begun: nobody else wants the connection."""
+    connection.close_unless_taken()
+    _render(exchange, message)
 
 
 def _render(exchange: Exchange, message: Message) -> None:

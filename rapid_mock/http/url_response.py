@@ -20,7 +20,7 @@ _OWN = frozenset({"connection", "content-length", "date", "transfer-encoding", "
 
 
 class MalformedResponse(Exception):
-    """Raised for a result that is no HTTP response: the caller gets 502."""
+    """Raised for a result that is no HTTP response: the caller gets 502, the developer its text."""
 
 
 class HttpAnswer(NamedTuple):
@@ -36,7 +36,12 @@ def buffered_answer(payload: bytes) -> HttpAnswer:
     try:
         result = json.loads(payload)
     except ValueError as error:
-        raise MalformedResponse from error
+        if PRELUDE_END in payload:
+            raise MalformedResponse(
+                "it is a stream, and the URL's InvokeMode is BUFFERED"
+            ) from error
+        head = "it is no JSON" if payload else "it is a stream whose head is no JSON object"
+        raise MalformedResponse(head) from error
     if isinstance(result, dict) and ("statusCode" in result or result.keys() == {"body"}):
         return _head(result, _result_body(result), contract.CONTENT_TYPE_JSON)
     text = result if isinstance(result, str) else _compact(result)
@@ -48,9 +53,9 @@ def streamed_head(prelude: bytes) -> HttpAnswer:
     try:
         said = json.loads(prelude)
     except ValueError as error:
-        raise MalformedResponse from error
+        raise MalformedResponse("its head is no JSON") from error
     if not isinstance(said, dict):
-        raise MalformedResponse
+        raise MalformedResponse("its head is no JSON object")
     return _head(said, b"", contract.CONTENT_TYPE_BYTES)
 
 
@@ -58,7 +63,7 @@ def _head(said: dict[str, Any], body: bytes, content_type: str) -> HttpAnswer:
     headers = said.get("headers") or {}
     cookies = said.get("cookies") or []
     if not isinstance(headers, dict) or not isinstance(cookies, list):
-        raise MalformedResponse
+        raise MalformedResponse("headers must be an object and cookies a list")
     pairs = [(name, _header(value)) for name, value in headers.items() if name.lower() not in _OWN]
     if not any(name.lower() == "content-type" for name, _ in pairs):
         pairs.append(("Content-Type", content_type))
@@ -70,7 +75,7 @@ def _status(value: object) -> int:
     if isinstance(value, str) and value.isascii() and value.isdigit():
         value = int(value)
     if isinstance(value, bool) or not isinstance(value, int) or not 200 <= value <= 599:
-        raise MalformedResponse
+        raise MalformedResponse(f"statusCode is {json.dumps(value)}")
     return value
 
 
@@ -79,7 +84,7 @@ def _header(value: object) -> str:
         return str(value).lower()
     if isinstance(value, str | int | float):
         return str(value)
-    raise MalformedResponse
+    raise MalformedResponse(f"a header, or a cookie, is {json.dumps(value)}")
 
 
 def _result_body(result: dict[str, Any]) -> bytes:
@@ -87,13 +92,13 @@ def _result_body(result: dict[str, Any]) -> bytes:
     if body is None:
         return b""
     if not isinstance(body, str):
-        raise MalformedResponse
+        raise MalformedResponse("body is no text")
     if not result.get("isBase64Encoded"):
         return body.encode("utf-8", "surrogatepass")
     try:
         return base64.b64decode(body, validate=True)
     except (binascii.Error, ValueError) as error:
-        raise MalformedResponse from error
+        raise MalformedResponse("body is no base64") from error
 
 
 def _compact(value: object) -> str:

@@ -5,6 +5,8 @@ Source: "Response streaming for Lambda functions", Lambda Developer Guide.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from lambda_runtime import contract
 from rapid_mock.errors import ServiceError
 from rapid_mock.http.exchange import Exchange, Headers, ResponseWriter
@@ -17,13 +19,16 @@ from rapid_mock.http.url_response import (
 )
 from rapid_mock.service.requests import Flow, InvokeAnswer
 
+_LIKE_A_RESULT = b'{"statusCode"'
+
 
 class UrlStream:
     """Takes one invocation's stream; a slow client holds it back, one that left does not."""
 
-    def __init__(self, exchange: Exchange, added: Headers) -> None:
+    def __init__(self, exchange: Exchange, added: Headers, explain: Callable[[str], None]) -> None:
         self._exchange = exchange
         self._added = added
+        self._explain = explain
         self._flow: Flow | None = None
         self._prelude: bytes | None = None
         self._is_malformed = False
@@ -74,6 +79,11 @@ class UrlStream:
                 return False
         else:
             head = HttpAnswer(200, [("Content-Type", kind)], b"")
+            if body.lstrip().startswith(_LIKE_A_RESULT):
+                self._explain(
+                    "it is one JSON object, sent as it is: the URL's InvokeMode is "
+                    "RESPONSE_STREAM, and the function does not stream"
+                )
         respond(self._exchange, head._replace(body=body), self._added)
         return True
 

@@ -210,10 +210,14 @@ class Emit:
 
 @dataclass(slots=True)
 class Subscribe:
-    """From now on telemetry goes to this extension; first the history of the init phase."""
+    """From now on telemetry goes to this extension; first the history of the init phase.
+
+    `connection` is one to its destination that is open already, opaque to the core.
+    """
 
     name: str
     subscription: Subscription
+    connection: object = None
 
 
 @dataclass(slots=True)

@@ -247,12 +247,16 @@ class ExtensionExitFailed:
 
 @dataclass(slots=True)
 class TelemetrySubscribed:
-    """`PUT /telemetry` or `PUT /logs`; `wanted` is the fault of its body when it has one."""
+    """`PUT /telemetry` or `PUT /logs`; `wanted` is the fault of its body when it has one.
+
+    `connection` is the one to a TCP destination, opaque to the core.
+    """
 
     exchange: int
     identifier: str
     wanted: Subscription | SubscriptionRefused
     is_logs_api: bool = False
+    connection: object = None
 
 
 @dataclass(slots=True)

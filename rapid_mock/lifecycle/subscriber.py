@@ -8,7 +8,7 @@ retries, the text about slow consumers); RIE (what a failed delivery is called).
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from lambda_runtime import contract
@@ -91,6 +91,7 @@ class Subscriber:
         self._open = Batch()
         self._due: float | None = None
         self._queue: deque[Batch] = deque()
+        self._queue_limit = QUEUED_BATCHES
         self._sending: Batch | None = None
         self._failures = 0
         self._retry_at: float | None = None
@@ -126,6 +127,14 @@ class Subscriber:
         if record.category != contract.TELEMETRY_PLATFORM or len(self._unrendered) >= self._room:
             self._render_all(now)
         return bool(self._queue) or self._due is not was_due
+
+    def add_history(self, records: Sequence[Record], now: Now) -> None:
+        """Keep what was before the subscription, however much: nobody was slow to take it."""
+        self._queue_limit = len(records) + 1
+        for record in records:
+            self.add(record, now)
+        self._render_all(now)
+        self._queue_limit = len(self._queue) + QUEUED_BATCHES
 
     def close_batch(self, now: Now) -> None:
         """The open batch is full, or due: it goes, waits for its turn, or is lost."""
@@ -213,7 +222,7 @@ class Subscriber:
         if not self._open.lines:
             return
         batch, self._open = self._open, Batch()
-        if len(self._queue) >= QUEUED_BATCHES:
+        if len(self._queue) >= self._queue_limit:
             self._lose(batch, TOO_SLOW, now)
         else:
             self._queue.append(batch)

@@ -80,8 +80,7 @@ class Telemetry:
         """Begin with what has happened since the init phase began."""
         subscriber = Subscriber(name, subscription, self._render, self._losses)
         self.subscribers[name] = subscriber
-        for record in self._history or ():
-            subscriber.add(record, now)
+        subscriber.add_history(self._history or (), now)
         return self._deliveries(now)
 
     def delivered(self, name: str, failure: str | None, now: Now) -> list[Delivery]:

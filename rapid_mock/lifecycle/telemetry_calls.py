@@ -33,7 +33,7 @@ def telemetry_subscribed(state: State, event: happened.TelemetrySubscribed) -> N
     elif isinstance(event.wanted, SubscriptionRefused):
         state.effects.append(Reply(event.exchange, event.wanted))
     elif extension.subscription is None:
-        _subscribe(state, event.exchange, extension, event.wanted)
+        _subscribe(state, event, extension, event.wanted)
     elif extension.subscription.is_logs_api is not event.is_logs_api:
         state.effects.append(Reply(event.exchange, _other_api(extension, event)))
     else:
@@ -45,7 +45,12 @@ def telemetry_flushed(state: State, _event: happened.TelemetryFlushed) -> None:
         release_extensions(state)
 
 
-def _subscribe(state: State, exchange: int, extension: Extension, wanted: Subscription) -> None:
+def _subscribe(
+    state: State,
+    event: happened.TelemetrySubscribed,
+    extension: Extension,
+    wanted: Subscription,
+) -> None:
     extension.subscription = wanted
     is_logs_api = wanted.is_logs_api
     record_type = contract.PLATFORM_TELEMETRY_SUBSCRIPTION
@@ -57,9 +62,9 @@ def _subscribe(state: State, exchange: int, extension: Extension, wanted: Subscr
         "types": list(wanted.types),
     }
     state.effects += [
-        Subscribe(extension.name, wanted),
+        Subscribe(extension.name, wanted, event.connection),
         Emit(record_type, members),
-        Reply(exchange, Subscribed()),
+        Reply(event.exchange, Subscribed()),
     ]
 
 

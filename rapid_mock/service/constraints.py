@@ -1,5 +1,7 @@
 """The constraints of the Lambda API's model, and their violations in the API's own words.
 
+Tuples, for a frozen dataclass takes six times as long to define, and every start waits for that.
+
 Source: the Lambda API's service model; phrasing as recorded from AWS.
 """
 
@@ -7,8 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from rapid_mock.errors import SerializationFailed, ValidationFailed
 
@@ -27,8 +28,7 @@ class Constraint(Protocol):
         """Every rule there is; raises SerializationFailed for a value of another JSON type."""
 
 
-@dataclass(frozen=True, slots=True)
-class Text:
+class Text(NamedTuple):
     """A string of `least` to `most` characters that fits `pattern` (a regular expression)."""
 
     least: int | None = None
@@ -52,8 +52,7 @@ class Text:
         return rules
 
 
-@dataclass(frozen=True, slots=True)
-class Whole:
+class Whole(NamedTuple):
     """An integer from `least` to `most`."""
 
     least: int
@@ -65,8 +64,7 @@ class Whole:
         return _range_rules(value, self.least, self.most)
 
 
-@dataclass(frozen=True, slots=True)
-class Fraction:
+class Fraction(NamedTuple):
     """A number from `least` to `most`."""
 
     least: float
@@ -78,8 +76,7 @@ class Fraction:
         return _range_rules(value, self.least, self.most)
 
 
-@dataclass(frozen=True, slots=True)
-class Choice:
+class Choice(NamedTuple):
     """One of a set of strings."""
 
     values: tuple[str, ...]
@@ -89,8 +86,7 @@ class Choice:
         return [(phrase, value in self.values)]
 
 
-@dataclass(frozen=True, slots=True)
-class Truth:
+class Truth(NamedTuple):
     """true or false."""
 
     def rules(self, value: Any) -> list[Rule]:
@@ -99,8 +95,7 @@ class Truth:
         return []
 
 
-@dataclass(frozen=True, slots=True)
-class Sequence:
+class Sequence(NamedTuple):
     """A list of at most `most` members that each satisfy `member`; `has_nulls`: or are null."""
 
     member: Constraint
@@ -118,8 +113,7 @@ class Sequence:
         return rules
 
 
-@dataclass(frozen=True, slots=True)
-class Table:
+class Table(NamedTuple):
     """A map whose keys and values satisfy a constraint each."""
 
     key: Constraint
@@ -132,8 +126,7 @@ class Table:
         return [*keys, *_inner_rules("Map value", self.value, list(value.values()))]
 
 
-@dataclass(frozen=True, slots=True)
-class Group:
+class Group(NamedTuple):
     """A structure, member by member."""
 
     members: Mapping[str, Constraint]
@@ -143,8 +136,7 @@ class Group:
         raise NotImplementedError("a group has the rules of its members")
 
 
-@dataclass(frozen=True, slots=True)
-class Groups:
+class Groups(NamedTuple):
     """A list of at most `most` structures."""
 
     member: Group

@@ -5,7 +5,7 @@ Source: Lambda API reference, "PutFunctionEventInvokeConfig"; texts as recorded 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -20,6 +20,9 @@ _MEMBERS: dict[str, Constraint] = {
     "DestinationConfig": Group({"OnSuccess": _TARGET, "OnFailure": _TARGET}),
 }
 _GROUP = Group(_MEMBERS)
+_SERVICES = ("lambda", "sqs", "sns", "events", "s3")
+_LOCAL = ("http", "https", "file", "callable")
+_BUCKET, _FUNCTION = "arn:aws:s3:::", "arn:aws:lambda:"
 Key = tuple[str, str | None]
 """A function and the qualifier of its configuration; None is the function itself."""
 
@@ -67,10 +70,18 @@ class EventInvokeConfigs:
         return found
 
     def put(
-        self, key: Key, body: Mapping[str, Any], arn: str, now: float, *, is_merge: bool
+        self,
+        key: Key,
+        body: Mapping[str, Any],
+        arn: str,
+        now: float,
+        *,
+        is_merge: bool,
+        is_there: Callable[[str], bool],
     ) -> EventInvokeConfig:
         """Replace a configuration, or with `is_merge` change it; `now` in epoch seconds.
 
+        `is_there` knows functions by their ARN.
         Raises ValidationFailed, InvalidParameterValue; for a merge also ResourceNotFound.
         """
         check(body, _GROUP)
@@ -88,11 +99,15 @@ class EventInvokeConfigs:
             on_success=_destination(targets, "OnSuccess", base.on_success),
             on_failure=_destination(targets, "OnFailure", base.on_failure),
         )
+        _check_destinations(made)
         own = arn.removesuffix(":$LATEST")
         if own in (made.on_success, made.on_failure):
             raise InvalidParameterValue(
                 "You can't specify the function as a destination for itself."
             )
+        for target in (made.on_success, made.on_failure):
+            if target is not None and target.startswith(_FUNCTION) and not is_there(target):
+                raise InvalidParameterValue(f"The destination ARN {target} is invalid.")
         self._configs[key] = made
         return made
 
@@ -108,6 +123,30 @@ class EventInvokeConfigs:
     def forget(self, name: str) -> None:
         """A function was deleted."""
         self._configs = {key: each for key, each in self._configs.items() if key[0] != name}
+
+
+def _check_destinations(config: EventInvokeConfig) -> None:
+    success, failure = config.on_success, config.on_failure
+    if all(each is None or _may_take(each) for each in (success, failure)) and not (
+        success and success.startswith(_BUCKET)
+    ):
+        return
+    shown = (
+        "null" if success is None else f"OnSuccess(destination={success})",
+        "null" if failure is None else f"OnFailure(destination={failure})",
+    )
+    raise InvalidParameterValue(
+        f"The provided destination config DestinationConfig(onSuccess={shown[0]}, "
+        f"onFailure={shown[1]}) is invalid."
+    )
+
+
+def _may_take(destination: str) -> bool:
+    """Services of AWS by their ARN, and what is ours: URLs, files, callables."""
+    parts = destination.split(":")
+    if parts[0] == "arn":
+        return len(parts) >= 6 and parts[2] in _SERVICES
+    return parts[0] in _LOCAL
 
 
 def _destination(targets: Mapping[str, Any], which: str, before: str | None) -> str | None:

@@ -155,6 +155,13 @@ class LayerRegistry:
         """The content of a function's layers."""
         return [self._by_arn[layer["Arn"]].code for layer in attached]
 
+    @property
+    def size(self) -> int:
+        """Bytes of every version that can be attached, as they were uploaded."""
+        return sum(
+            each.code.size for one in self._layers.values() for each in one.versions.values()
+        )
+
     def kept(self) -> set[str]:
         """Where the content lies of every version that can be attached."""
         return {each.code.place for one in self._layers.values() for each in one.versions.values()}

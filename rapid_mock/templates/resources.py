@@ -27,6 +27,7 @@ _TABLE = (
     *("AttributeDefinitions", "KeySchema", "BillingMode", "ProvisionedThroughput"),
     *("GlobalSecondaryIndexes", "LocalSecondaryIndexes"),
 )
+_SUBSCRIPTION = ("FilterPolicy", "FilterPolicyScope", "RawMessageDelivery")
 _QUEUE, _TOPIC = "AWS::SQS::Queue", "AWS::SNS::Topic"
 _STREAM, _DYNAMODB, _BUCKET = "AWS::Kinesis::Stream", "AWS::DynamoDB::Table", "AWS::S3::Bucket"
 
@@ -117,11 +118,7 @@ def _topic(name: str, said: Properties) -> Iterator[AwsCall]:
 def subscribe(said: Properties) -> AwsCall:
     """A subscription, of whatever protocol."""
     wanted = ("TopicArn", "Protocol", "Endpoint")
-    attributes = {
-        key: _text(said[key])
-        for key in ("FilterPolicy", "FilterPolicyScope", "RawMessageDelivery")
-        if key in said
-    }
+    attributes = {key: _text(said[key]) for key in _SUBSCRIPTION if key in said}
     arguments = {**{key: said[key] for key in wanted if key in said}, "Attributes": attributes}
     return AwsCall("sns", "subscribe", arguments)
 
@@ -160,7 +157,15 @@ _MAKERS: dict[str, Callable[[str, Properties], Iterator[AwsCall]]] = {
     _DYNAMODB: _table,
     _BUCKET: _bucket,
 }
-MADE = frozenset(_MAKERS)
+KINDS = {
+    _QUEUE: frozenset({"QueueName", *_QUEUE_ATTRIBUTES}),
+    _TOPIC: frozenset({"TopicName", "Subscription"}),
+    "AWS::SNS::Subscription": frozenset({"TopicArn", "Protocol", "Endpoint", *_SUBSCRIPTION}),
+    _STREAM: frozenset({"Name", "ShardCount"}),
+    _DYNAMODB: frozenset({"TableName", "StreamSpecification", *_TABLE}),
+    _BUCKET: frozenset({"BucketName", "NotificationConfiguration"}),
+}
+"""What can be made, and which properties of it have an effect."""
 
 
 def _text(value: Any) -> str:

@@ -8,17 +8,21 @@ from __future__ import annotations
 
 import base64
 import io
+import sys
 import zipfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from rapid_mock.errors import SetupError
+from rapid_mock.service.names import LATEST
+from rapid_mock.templates.event_invoke import event_invoke_body, made_by_sam
+from rapid_mock.templates.images import image_code
 from rapid_mock.templates.intrinsics import ACCOUNT, REGION, Scope
 from rapid_mock.templates.pushes import Pushes
-from rapid_mock.templates.resources import MADE, AwsCall, calls_to_make, in_order, known_of
+from rapid_mock.templates.resources import KINDS, AwsCall, calls_to_make, in_order, known_of
 from rapid_mock.templates.yaml_reader import read_template
 
 LOCAL_BUCKET = "hot-reload"
@@ -32,12 +36,14 @@ _SAME = (
 _SAM_ONLY = frozenset(
     {
         *("CodeUri", "InlineCode", "Tracing", "AutoPublishAlias", "FunctionUrlConfig"),
-        *("ProvisionedConcurrencyConfig", "DeadLetterQueue"),
+        *("ProvisionedConcurrencyConfig", "DeadLetterQueue", "EventInvokeConfig", "PackageType"),
+        *("ImageConfig", "ImageUri"),
     }
 )
 _EVENT_SOURCES = {"SQS": "Queue", "Kinesis": "Stream", "DynamoDB": "Stream"}
 _BOTH = frozenset({"FunctionName", "Layers", "ReservedConcurrentExecutions", "Tags"})
-_CFN_ONLY = frozenset({"Code", "TracingConfig"})
+_CFN_ONLY = frozenset({"Code", "TracingConfig", "DeadLetterConfig"})
+_THIS_PYTHON = f"python3.{sys.version_info[1]}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +60,8 @@ class ApiCall:
 class Project:
     """What a template comes to: calls in order, directories by function, what is left out.
 
-    `resources` are made before everything else, `mappings` after it; `pushes` when all of it is
-    served.
+    `resources` are made before everything else, `mappings` and destinations of events after it;
+    `pushes` when all of it is served.
     """
 
     resources: list[AwsCall] = field(default_factory=list)
@@ -81,11 +87,10 @@ class _Reading:
     def __init__(self, template: dict[str, Any], home: Path, aws_url: str | None) -> None:
         self._home = home.resolve()
         self._project = Project()
-        self._made = frozenset() if aws_url is None else MADE
+        self._made = frozenset() if aws_url is None else KINDS.keys()
         self._scope = Scope(template, self._note, known=partial(_known, aws_url))
         self._globals = (template.get("Globals") or {}).get("Function") or {}
         self._layer_places: dict[str, Path] = {}
-        self._aliases: list[ApiCall] = []
         self._pushes = Pushes()
 
     def project(self) -> Project:
@@ -103,6 +108,7 @@ class _Reading:
             "AWS::Lambda::Url": self._url,
             "AWS::Lambda::Alias": self._alias,
             "AWS::Lambda::Version": self._version,
+            "AWS::Lambda::EventInvokeConfig": self._event_invoke_config,
         }
         if self._made:
             kinds["AWS::Lambda::EventSourceMapping"] = self._mapping
@@ -141,6 +147,9 @@ class _Reading:
         self._leave_out(name, properties, {*_SAME, *_BOTH, *_SAM_ONLY, "Events"})
         for event, said in (properties.get("Events") or {}).items():
             self._event(name, properties, event, said)
+        if properties.get("PackageType") == "Image":
+            metadata = self._scope.resources[logical_id].get("Metadata") or {}
+            properties = self._from_image(name, metadata, properties)
         if "InlineCode" in properties:
             code = {"ZipFile": _inline(properties["InlineCode"])}
         else:
@@ -154,6 +163,18 @@ class _Reading:
         self._publish(name, properties)
         if "FunctionUrlConfig" in properties:
             self._call("CreateFunctionUrlConfig", name, properties["FunctionUrlConfig"])
+        if "EventInvokeConfig" in properties:
+            said, alias = properties["EventInvokeConfig"], properties.get("AutoPublishAlias")
+            self._handle_events(name, said, alias)
+
+    def _from_image(
+        self, name: str, metadata: dict[str, Any], properties: dict[str, Any]
+    ) -> dict[str, Any]:
+        """The properties of a function of this Python with the code of the image's context."""
+        code = image_code(name, metadata, properties.get("ImageConfig") or {}, self._home)
+        self._note(f"{name}: no image is built: {code.context} runs on this Python as it is")
+        own = {"CodeUri": code.context, "Handler": code.handler, "Runtime": _THIS_PYTHON}
+        return properties | own
 
     def _make(self, resources: Mapping[str, Any]) -> None:
         """What is no function, each after what it refers to."""
@@ -162,6 +183,7 @@ class _Reading:
             kind = made[logical_id]["Type"]
             properties = self._scope.resolve(made[logical_id].get("Properties") or {})
             name = self._scope.name_of(logical_id)
+            self._leave_out(logical_id, properties, KINDS[kind])
             for call in calls_to_make(kind, name, properties):
                 if call.operation == "subscribe":
                     self._pushes.add(call)
@@ -204,7 +226,7 @@ class _Reading:
         else:
             code = self._code(name, code)
         body = self._configuration(name, properties, code)
-        body |= _kept(properties, ("TracingConfig",))
+        body |= _kept(properties, ("TracingConfig", "DeadLetterConfig"))
         tags = properties.get("Tags")
         if isinstance(tags, list):
             properties = properties | {"Tags": {tag["Key"]: tag["Value"] for tag in tags}}
@@ -220,6 +242,21 @@ class _Reading:
     def _alias(self, _logical_id: str, properties: dict[str, Any]) -> None:
         body = _kept(properties, ("Name", "FunctionVersion", "Description"))
         self._call("CreateAlias", properties["FunctionName"], body)
+
+    def _event_invoke_config(self, _logical_id: str, properties: dict[str, Any]) -> None:
+        qualifier = properties.get("Qualifier", LATEST)
+        self._handle_events(properties["FunctionName"], properties, qualifier)
+
+    def _handle_events(self, name: str, said: dict[str, Any], qualifier: str | None) -> None:
+        """After all functions are there, for one may be another's destination."""
+        for target in made_by_sam(said):
+            self._note(f"{name}: no destination is made for {target}")
+        body = event_invoke_body(said)
+        if body:
+            query = {"Qualifier": qualifier or LATEST}
+            params = {"function_name": name}
+            call = ApiCall("PutFunctionEventInvokeConfig", params, body, query)
+            self._project.mappings.append(call)
 
     # --- Functions --------------------------------------------------------------------------
 
@@ -270,8 +307,8 @@ class _Reading:
             raise SetupError(f"{name}: there is no directory {place}")
         return place
 
-    def _leave_out(self, name: str, properties: dict[str, Any], known: set[str]) -> None:
-        """Say what a function has that means nothing here."""
+    def _leave_out(self, name: str, properties: dict[str, Any], known: Container[str]) -> None:
+        """Say what a function or a resource has that means nothing here."""
         left = [member for member in properties if member not in known]
         if left:
             self._note(f"{name}: without effect here: {', '.join(left)}")

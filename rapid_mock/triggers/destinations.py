@@ -1,4 +1,4 @@
-"""Records for other services: what is told to a queue, a topic or an event bus, by its ARN.
+"""Records for other services: what is told to a queue, a topic, a bus or a bucket, by its ARN.
 
 Source: "Capturing records of Lambda asynchronous invocations" and "Adding a dead-letter queue", AWS
 Lambda Developer Guide.
@@ -7,6 +7,7 @@ Lambda Developer Guide.
 from __future__ import annotations
 
 import json
+import uuid
 from collections.abc import Mapping
 from typing import Any
 
@@ -15,6 +16,8 @@ from rapid_mock.triggers.poller import Calls
 
 SUCCESS = "Success"
 _LETTER = {"body", "messageAttributes"}
+_BUCKET = "arn:aws:s3:::"
+_NUMBER = "ErrorCode"
 
 
 async def tell(calls: Calls, arn: str, record: Any) -> None:
@@ -33,6 +36,9 @@ async def tell(calls: Calls, arn: str, record: Any) -> None:
             await calls.call("sns", "publish", **message, MessageAttributes=attributes)
         case "events":
             await _put_event(calls, arn, content, text)
+        case "s3" if not is_letter:
+            bucket, key = arn.removeprefix(_BUCKET), _object_key(content)
+            await calls.call("s3", "put_object", Bucket=bucket, Key=key, Body=text.encode())
         case service:
             raise CallFailed("NoDestination", f"{service} takes no records")
 
@@ -60,8 +66,16 @@ async def _put_event(calls: Calls, bus: str, record: Mapping[str, Any], text: st
         raise CallFailed(str(failed.get("ErrorCode")), str(failed.get("ErrorMessage")))
 
 
+def _object_key(record: Mapping[str, Any]) -> str:
+    """`aws/lambda/async/FUNCTION/YYYY/MM/DD/YYYY-MM-DDTHH.MM.SS-UUID`."""
+    date, _, time = record["timestamp"].partition(".")[0].partition("T")
+    function = record["requestContext"]["functionArn"].split(":")[6]
+    folder = f"aws/lambda/async/{function}/{date.replace('-', '/')}"
+    return f"{folder}/{date}T{time.replace(':', '.')}-{uuid.uuid4()}"
+
+
 def _attributes(values: Mapping[str, str]) -> dict[str, dict[str, str]]:
     return {
-        name: {"DataType": "Number" if value.isdecimal() else "String", "StringValue": value}
+        name: {"DataType": "Number" if name == _NUMBER else "String", "StringValue": value}
         for name, value in values.items()
     }

@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
 from runpy import run_path
-from typing import Any, NamedTuple
+from typing import IO, Any, NamedTuple
 from urllib.parse import parse_qsl, urlencode
 
 from moto.moto_server import werkzeug_app
@@ -45,7 +45,8 @@ class _QueueCall(NamedTuple):
 
     @property
     def queue(self) -> str:
-        return str(self.members.get("QueueUrl", ""))
+        """Its name: what comes before it in a URL depends on who asked."""
+        return str(self.members.get("QueueUrl", "")).rpartition("/")[2]
 
     def without_waiting(self) -> bytes:
         members = {**self.members, _WAIT: 0}
@@ -61,16 +62,17 @@ class OneAtATime:
         self._sent: dict[str, int] = {}
 
     def __call__(self, environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
-        _hold_body(environ)
-        call = _queue_call(environ)
-        with self._turn:
-            if call is not None and call.operation == "ReceiveMessage":
-                return self._receive(environ, start_response, call)
-            answer = self._application(environ, start_response)
-            if call is not None and call.operation in _WAKING:
-                self._sent[call.queue] = self._sent.get(call.queue, 0) + 1
-                self._turn.notify_all()
-            return answer
+        with tempfile.SpooledTemporaryFile(HELD_BYTES) as body:
+            _hold_body(environ, body)
+            call = _queue_call(environ)
+            with self._turn:
+                if call is not None and call.operation == "ReceiveMessage":
+                    return self._receive(environ, start_response, call)
+                answer = self._application(environ, start_response)
+                if call is not None and call.operation in _WAKING:
+                    self._sent[call.queue] = self._sent.get(call.queue, 0) + 1
+                    self._turn.notify_all()
+                return answer
 
     def _receive(
         self, environ: Environ, start_response: Callable[..., Any], call: _QueueCall
@@ -101,7 +103,7 @@ class OneAtATime:
                 "CONTENT_TYPE": "application/x-amz-json-1.0",
             }
             members = {
-                "QueueUrl": call.queue,
+                "QueueUrl": call.members.get("QueueUrl", ""),
                 "AttributeNames": ["ReceiveMessageWaitTimeSeconds"],
             }
             _, _, answer = self._asked({**environ, **target}, json.dumps(members).encode())
@@ -116,9 +118,8 @@ class OneAtATime:
         return told[0][0], told[0][1], answer
 
 
-def _hold_body(environ: Environ) -> None:
+def _hold_body(environ: Environ, held: IO[bytes]) -> None:
     """Have the whole request before its turn comes: its client may be slow."""
-    held = tempfile.SpooledTemporaryFile(HELD_BYTES)  # noqa: SIM115  the server closes it
     length = environ.get("CONTENT_LENGTH")
     if length or environ.get("wsgi.input_terminated"):
         left = int(length) if length else -1

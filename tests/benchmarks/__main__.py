@@ -13,6 +13,7 @@ from tests.benchmarks import (
     extension_start,
     growth,
     payloads,
+    queue_polling,
     server_growth,
     server_start,
     server_streaming,
@@ -41,6 +42,7 @@ MEMBERS = {
     "extension_start": extension_start.run,
     "telemetry_cost": telemetry_cost.run,
     "telemetry_intake": telemetry_intake.run,
+    "queue_polling": queue_polling.run,
 }
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import socket
 import subprocess
 import sys
@@ -11,12 +10,15 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from lambda_extensions.cli import unpack
+from lambda_extensions.layer import build
 from tests.benchmarks.report import Options, Sample, Target, interleave, median, print_table, ratio
 
 ROUNDS = 15
 LIMIT = 1.6
 ROOT = Path(__file__).resolve().parents[2]
 BARE, OURS, PEER = "python -c pass", "lambda_extensions", "requests"
+SHIPPER, LAYER = "lambda_extensions, telemetry", "the same as a layer"
 
 EXTENSION = """
 from lambda_extensions import Extension
@@ -24,6 +26,18 @@ from lambda_extensions import Extension
 extension = Extension("hello")
 extension.on_invoke(print)
 extension.run()
+"""
+WITH_TELEMETRY = """
+from lambda_extensions import Extension
+from lambda_extensions.records import FunctionLog
+
+class Shipper(Extension):
+    types = ("function",)
+
+    def records(self, batch):
+        print([record.message for record in batch if isinstance(record, FunctionLog)])
+
+Shipper("shipper").run()
 """
 WITH_REQUESTS = """
 import os
@@ -42,6 +56,8 @@ def run(options: Options) -> list[Target]:
         subjects = {
             BARE: _bare,
             OURS: _registering(Path(place) / "ours.py", EXTENSION),
+            SHIPPER: _registering(Path(place) / "shipper.py", WITH_TELEMETRY),
+            LAYER: _in_a_layer(Path(place)),
             PEER: _registering(Path(place) / "peer.py", WITH_REQUESTS),
         }
         for measure in subjects.values():
@@ -53,7 +69,10 @@ def run(options: Options) -> list[Target]:
     ]
     title = f"extension: exec to registration, {rounds} rounds"
     print_table(title, ["extension", "ms", "of bare"], rows)
-    return [Target("extension start of a bare Python's", ratio(samples, OURS, BARE, "ms"), LIMIT)]
+    return [
+        Target(f"{name}: start of a bare Python's", ratio(samples, name, BARE, "ms"), LIMIT)
+        for name in (OURS, SHIPPER, LAYER)
+    ]
 
 
 def _bare() -> Sample:
@@ -62,16 +81,24 @@ def _bare() -> Sample:
     return {"ms": (time.perf_counter() - began) * 1000}
 
 
+def _in_a_layer(place: Path) -> Callable[[], Sample]:
+    """Started by the layer's launcher in sh, from the layer's bytecode, with the layer's SDK."""
+    build(place / "shipper.py", "shipper", place / "layer.zip")
+    unpack(place / "layer.zip", place / "opt")
+    return _measuring(str(place / "opt" / "extensions" / "shipper"))
+
+
 def _registering(program: Path, text: str) -> Callable[[], Sample]:
     program.write_text(text)
+    return _measuring(sys.executable, str(program))
 
+
+def _measuring(*command: str) -> Callable[[], Sample]:
     def measure() -> Sample:
         with socket.create_server(("127.0.0.1", 0)) as api:
             address = "{}:{}".format(*api.getsockname())
             began = time.perf_counter()
-            child = subprocess.Popen(
-                [sys.executable, program], env=_environment(address), stderr=subprocess.DEVNULL
-            )
+            child = subprocess.Popen(command, env=_environment(address), stderr=subprocess.DEVNULL)
             connection, _ = api.accept()
             with connection:
                 connection.recv(1)
@@ -84,7 +111,7 @@ def _registering(program: Path, text: str) -> Callable[[], Sample]:
 
 def _environment(address: str) -> dict[str, str]:
     return {
-        "PATH": os.environ["PATH"],
+        "PATH": f"{Path(sys.executable).parent}:/usr/bin:/bin",
         "PYTHONPATH": str(ROOT),
         "AWS_LAMBDA_RUNTIME_API": address,
     }

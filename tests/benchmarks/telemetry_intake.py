@@ -9,7 +9,7 @@ import time
 
 from lambda_extensions.delivery import Delivery
 from lambda_extensions.flush import FlushPolicy
-from lambda_extensions.listener import TelemetryListener
+from lambda_extensions.intake import Intake
 from lambda_extensions.records import TelemetryRecord
 from lambda_extensions.telemetry import TelemetryHandler
 from tests.benchmarks.report import Options, Sample, Target, interleave, median, print_table
@@ -64,14 +64,7 @@ def _measure(records: int) -> Sample:
 
     wish = TelemetryHandler(handler, ["function"], FlushPolicy.continuous())
     delivery = Delivery(wish, call=lambda f, batch: f(batch), give_up=print)
-
-    def accept(batch: list[TelemetryRecord], size: int) -> bool:
-        if not delivery.has_room(size):
-            return False
-        delivery.add(batch, size)
-        return True
-
-    listener = TelemetryListener(accept)
+    listener = Intake([delivery])._listener
     listener.start()
     delivery.start()
     began = time.perf_counter()

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 from urllib.request import Request, urlopen
 
+import boto3
 import pytest
 
 from tests.support.command_line import Serving, run, write_code
@@ -124,6 +126,93 @@ def test_a_sam_project_is_served_and_edited_live(project: Path) -> None:
         assert f"rapid-mock: {note}" in serving.log
 
 
+EVENTS = """Transform: AWS::Serverless-2016-10-31
+Globals:
+  Function: {Runtime: RUNTIME, Handler: index.handler}
+Resources:
+  Fails:
+    Type: AWS::Serverless::Function
+    Properties:
+      InlineCode: "def handler(event, context): raise RuntimeError('no')"
+      EventInvokeConfig:
+        MaximumRetryAttempts: 0
+        DestinationConfig:
+          OnFailure: {Type: Lambda, Destination: !GetAtt Told.Arn}
+          OnSuccess: {Type: SQS}
+  FailsToo:
+    Type: AWS::Serverless::Function
+    Properties:
+      InlineCode: "def handler(event, context): raise RuntimeError('no')"
+      AutoPublishAlias: live
+      EventInvokeConfig: {MaximumRetryAttempts: 1}
+  Told:
+    Type: AWS::Serverless::Function
+    Properties:
+      InlineCode: "def handler(event, context): print('told', event['requestContext'])"
+  Config:
+    Type: AWS::Lambda::EventInvokeConfig
+    Properties:
+      FunctionName: !Ref Told
+      Qualifier: $LATEST
+      MaximumEventAgeInSeconds: "60"
+"""
+
+
+def test_events_are_handled_as_the_template_says(tmp_path: Path) -> None:
+    """EventInvokeConfig of a function, of its alias, and as a resource; SAM's own queues are not.
+
+    The destination may stand behind the function in the template.
+    """
+    template = tmp_path / "template.yaml"
+    template.write_text(EVENTS.replace("RUNTIME", runtime()))
+    with Serving("--config", str(template)) as serving:
+        client = boto3.client(
+            "lambda",
+            endpoint_url=serving.url,
+            region_name="us-east-1",
+            aws_access_key_id="local",
+            aws_secret_access_key="local",
+        )
+        with closing(client):
+            get = client.get_function_event_invoke_config
+            alias = get(FunctionName="FailsToo", Qualifier="live")
+            assert alias["MaximumRetryAttempts"] == 1
+            assert get(FunctionName="Told")["MaximumEventAgeInSeconds"] == 60
+            client.invoke(FunctionName="Fails", InvocationType="Event", Payload=b"{}")
+        serving.wait_for("was given up after 1 attempts: RetriesExhausted")
+        serving.wait_for("told {'requestId': ")
+        assert serving.stop() == 0
+    assert "rapid-mock: template.yaml: Fails: no destination is made for OnSuccess (SQS)" in (
+        serving.log
+    )
+
+
+IMAGE = """Transform: AWS::Serverless-2016-10-31
+Resources:
+  Image:
+    Type: AWS::Serverless::Function
+    Metadata: {DockerContext: code, Dockerfile: Dockerfile}
+    Properties: {PackageType: Image}
+  Other:
+    Type: AWS::Serverless::Function
+    Metadata: {DockerContext: code}
+    Properties: {PackageType: Image, ImageConfig: {Command: [app.other]}}
+"""
+
+
+def test_an_image_runs_without_one(tmp_path: Path) -> None:
+    """The code of its context, with the handler of its Dockerfile's command or of its own."""
+    source = "def handler(event, context): return 1\ndef other(event, context): return 2\n"
+    code = write_code(tmp_path / "code", source)
+    (code / "Dockerfile").write_text('FROM scratch\nCMD ["app.nothing"]\nCMD ["app.handler"]\n')
+    (tmp_path / "template.yaml").write_text(IMAGE)
+    with Serving("--config", str(tmp_path / "template.yaml")) as serving:
+        assert [invoke(serving, name) for name in ("Image", "Other")] == [1, 2]
+        assert serving.stop() == 0
+    note = "rapid-mock: template.yaml: Image: no image is built: code runs on this Python as it is"
+    assert note in serving.log
+
+
 def test_a_project_file_is_served(tmp_path: Path) -> None:
     """Defaults below each function's own; paths are relative to the file."""
     write_code(tmp_path / "src", "import os\ndef handler(e, c):\n    return os.environ['STAGE']\n")
@@ -159,6 +248,18 @@ def test_a_project_file_is_served(tmp_path: Path) -> None:
             "a.yaml",
             "Resources: {F: {Type: AWS::Serverless::Function, Properties: {CodeUri: !Ref X}}}",
             "there is no parameter or resource X",
+        ),
+        (
+            "a.yaml",
+            "Resources: {F: {Type: AWS::Serverless::Function, Properties: "
+            "{PackageType: Image, ImageUri: elsewhere}}}",
+            "function F: its code is in an image that is not built from here",
+        ),
+        (
+            "a.yaml",
+            "Resources: {F: {Type: AWS::Serverless::Function, Metadata: {DockerContext: .}, "
+            "Properties: {PackageType: Image}}}",
+            "function F: neither ImageConfig nor its Dockerfile has a command",
         ),
         ("a.toml", "x", "a.toml: "),
         ("a.toml", "[functions.f]\nhandle = 1", "function f: unknown: handle; known: code, "),

@@ -13,11 +13,12 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.request import urlopen
 
 import pytest
 
 from rapid_mock import LocalLambda
-from tests.support.command_line import ROOT
+from tests.support.command_line import ROOT, Serving
 from tests.support.peers import require_network
 from tests.support.tool_venv import tool_venv
 
@@ -177,6 +178,20 @@ def test_a_distroless_image_counts_objects(local: LocalLambda, log: io.BytesIO) 
     """Names are decoded, sizes are added."""
     assert json.loads(answer(local, "image_distroless")) == 2097152
     assert "reports/2025/october summary.pdf: 1048576 bytes" in log.getvalue().decode()
+
+
+@pytest.mark.parametrize("example", ["fastapi_chat", "image_alpine", "image_distroless"])
+def test_a_template_serves_its_image_without_one(example: str) -> None:
+    """`start --config` runs the code of the image, and its event succeeds."""
+    folder = EXAMPLES / example
+    with Serving("--config", str(folder / "template.yaml")) as serving:
+        [function] = serving.log.partition("template.yaml: functions ")[2].split("\n")[0].split()
+        url = f"{serving.url}/2015-03-31/functions/{function}/invocations"
+        with urlopen(url, (folder / "event.json").read_bytes(), timeout=20) as answered:
+            assert answered.headers["X-Amz-Function-Error"] is None
+            assert answered.read()
+        assert serving.stop() == 0
+    assert f"{function}: no image is built: . runs on this Python as it is" in serving.log
 
 
 def test_a_zip_for_a_managed_python_streams(local: LocalLambda, tmp_path: Path) -> None:

@@ -114,21 +114,23 @@ import runpy, sys
 from lambda_extensions import FlushPolicy
 class Eager(runpy.run_path({shipper!r})["Shipper"]):
     flush = FlushPolicy.end_of_invoke(max_wait=5)
-Eager("eager").run()
+Eager("eager", protocol={protocol!r}).run()
 """
 
 
 @pytest.mark.parametrize(
-    ("refused", "freeze"), [(0, False), (30, False), (30, True)], ids=["well", "500s", "frozen"]
+    ("protocol", "refused", "freeze"),
+    [("HTTP", 0, False), ("HTTP", 30, False), ("HTTP", 30, True), ("TCP", 30, True)],
+    ids=["well", "500s", "frozen", "over TCP"],
 )
 def test_an_invocation_ends_when_its_lines_are_delivered(
-    tmp_path: Path, refused: int, freeze: bool
+    tmp_path: Path, protocol: str, refused: int, freeze: bool
 ) -> None:
     """With end_of_invoke the lines of each invocation are there before the next begins, once, in
     order, also where three in ten posts are refused.
     """
     shipper = str(EXAMPLES / "extension_log_shipper" / "shipper")
-    write_code(tmp_path, EAGER.format(shipper=shipper), "eager.py")
+    write_code(tmp_path, EAGER.format(shipper=shipper, protocol=protocol), "eager.py")
     program = write_executable(
         tmp_path / "opt" / "eager", f'#!/bin/sh\nexec "{sys.executable}" "{tmp_path}/eager.py"\n'
     )

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
+
 from rapid_mock import LocalLambda
 from tests.support.command_line import write_code, write_executable
 
@@ -32,8 +34,12 @@ def test_a_function_asks_for_its_zone(tmp_path: Path) -> None:
         assert function.invoke().payload == {"AvailabilityZoneID": "use1-az1"}
 
 
-def test_a_wrapper_starts_the_runtime(tmp_path: Path) -> None:
-    """AWS_LAMBDA_EXEC_WRAPPER is given the runtime's command line, as on managed runtimes."""
+@pytest.mark.parametrize("place", ["/var/task/wrapper", "WHERE IT IS"])
+def test_a_wrapper_starts_the_runtime(tmp_path: Path, place: str) -> None:
+    """AWS_LAMBDA_EXEC_WRAPPER is given the runtime's command line, as on managed runtimes.
+
+    Without isolation /var/task stands for the code directory.
+    """
     code = write_code(tmp_path / "code", WRAPPED)
     wrapper = write_executable(tmp_path / "code" / "wrapper", WRAPPER)
     with LocalLambda() as local:
@@ -41,6 +47,6 @@ def test_a_wrapper_starts_the_runtime(tmp_path: Path) -> None:
             "wrapped",
             handler="app.handler",
             code=code,
-            environment={"AWS_LAMBDA_EXEC_WRAPPER": str(wrapper)},
+            environment={"AWS_LAMBDA_EXEC_WRAPPER": place.replace("WHERE IT IS", str(wrapper))},
         )
         assert function.invoke().payload == "4"

@@ -63,8 +63,13 @@ def ask(
 
 
 @pytest.fixture
-def local() -> Iterator[LocalLambda]:
-    with LocalLambda(log_stream=io.BytesIO()) as running:
+def log() -> io.BytesIO:
+    return io.BytesIO()
+
+
+@pytest.fixture
+def local(log: io.BytesIO) -> Iterator[LocalLambda]:
+    with LocalLambda(log_stream=log) as running:
         yield running
 
 
@@ -156,6 +161,53 @@ def test_results_become_responses(url: str, result: Any, status: int, body: byte
     assert (answer.status, answer.body) == (status, body)
     assert answer.headers["Content-Type"] == "application/json"
     assert answer.headers["x-amzn-RequestId"]
+
+
+MALFORMED: list[tuple[Any, str]] = [
+    ({"statusCode": "x"}, 'statusCode is "x"'),
+    ({"statusCode": 200, "body": {"a": 1}}, "body is no text"),
+    ({"statusCode": 200, "headers": "x"}, "headers must be an object and cookies a list"),
+    ({"statusCode": 200, "headers": {"x": [1]}}, "a header, or a cookie, is [1]"),
+    ({"statusCode": 200, "body": "?", "isBase64Encoded": True}, "body is no base64"),
+]
+
+
+@pytest.mark.parametrize(("result", "why"), MALFORMED, ids=str)
+def test_what_is_no_response_is_explained(url: str, log: io.BytesIO, result: Any, why: str) -> None:
+    """The caller gets 502, the developer the reason in one sentence."""
+    body = json.dumps(result).encode()
+    assert ask(url, "POST", "/said", body, Content_Type="application/json").status == 502
+    sentence = f"rapid-mock: the response of web to its function URL: 502, for {why}\n"
+    assert sentence in log.getvalue().decode()
+
+
+def test_an_invoke_mode_that_does_not_fit_is_explained(
+    local: LocalLambda, log: io.BytesIO, tmp_path: Path
+) -> None:
+    """A stream through a buffered URL, one result through a streaming one, a head that is none."""
+
+    def serve(name: str, source: str, *, stream: bool) -> Answer:
+        code = write_code(tmp_path / name, source)
+        made = local.create_function(name, handler="app.handler", code=code)
+        return ask(made.create_url(stream=stream))
+
+    assert serve("streams", STREAMING, stream=False).status == 502
+    result = "def handler(event, context): return {'statusCode': 201}\n"
+    whole = serve("whole", result, stream=True)
+    assert (whole.status, whole.body) == (200, b'{"statusCode": 201}')
+    head = (
+        "from lambda_runtime import ResponseStream\n"
+        "KIND = 'application/vnd.awslambda.http-integration-response'\n"
+        "def handler(event, context): return ResponseStream(['?' + chr(0) * 8, 'x'], KIND)\n"
+    )
+    assert serve("headless", head, stream=True).status == 502
+    told = log.getvalue().decode()
+    for name, why in [
+        ("streams", "502, for it is a stream, and the URL's InvokeMode is BUFFERED"),
+        ("whole", "it is one JSON object, sent as it is: the URL's InvokeMode is RESPONSE_STREAM"),
+        ("headless", "502, for it is a stream whose head is no JSON object"),
+    ]:
+        assert f"rapid-mock: the response of {name} to its function URL: {why}" in told
 
 
 def test_headers_and_cookies(url: str) -> None:

@@ -293,9 +293,14 @@ def test_tenants_share_no_environment(client: Any) -> None:
     client.update_function_code(FunctionName="f", ZipFile=zip_of(TENANTS + "served = [0]\n"))
     wait_updated(client, "f")
     assert invoke(client, "f", TenantId="blue") == [0, "blue"]
+    publish(client, "f")
+    provisioned = {"Qualifier": "1", "ProvisionedConcurrentExecutions": 1}
     make(client, "g")
-    status, code, _ = refusal(client, "invoke", FunctionName="g", TenantId="blue")
-    assert (status, code) == (400, "InvalidParameterValueException")
+    for answer in (
+        refusal(client, "invoke", FunctionName="g", TenantId="blue"),
+        refusal(client, "put_provisioned_concurrency_config", FunctionName="f", **provisioned),
+    ):
+        assert answer[:2] == (400, "InvalidParameterValueException")
     assert refusal(client, "invoke", FunctionName="f", TenantId="no!") == (
         400,
         "ValidationException",
@@ -331,6 +336,24 @@ def test_an_archive_without_entries(client: Any) -> None:
         "InvalidParameterValueException",
         "Uploaded file must be a non-empty zip",
     )
+
+
+@pytest.mark.parametrize(
+    ("level", "kinds"),
+    [
+        ("DEBUG", ["start", "runtimeDone", "report"]),
+        ("INFO", ["start", "report"]),
+        ("WARN", []),
+    ],
+)
+def test_platform_records_are_logged_by_the_system_log_level(
+    client: Any, level: str, kinds: list[str]
+) -> None:
+    """What is less than a warning is logged from its level on, INFO unless said otherwise."""
+    make(client, LoggingConfig={"LogFormat": "JSON", "SystemLogLevel": level})
+    answer = client.invoke(FunctionName="f", LogType="Tail")
+    lines = base64.b64decode(answer["LogResult"]).decode().splitlines()
+    assert [json.loads(line)["type"] for line in lines] == [f"platform.{kind}" for kind in kinds]
 
 
 def test_levels_and_groups_of_logs_reach_the_function(client: Any) -> None:
@@ -451,6 +474,25 @@ def test_nothing_is_missed_by_deleting_page_by_page(client: Any) -> None:
             "InvalidParameterValueException",
             f"The marker {marker} is not valid.",
         )
+
+
+def test_every_version_counts_in_the_size_of_all_code(client: Any) -> None:
+    """The account's usage has each version of functions and layers, also of the same code."""
+    make(client)
+    size = len(zip_of(SAYS.format("one")))
+
+    def used() -> Any:
+        return client.get_account_settings()["AccountUsage"]
+
+    before = used()
+    assert before["FunctionCount"] == 1
+    publish(client, "f")
+    assert used()["TotalCodeSize"] == before["TotalCodeSize"] + size
+    layer = zip_of("", "python/words.py")
+    made = client.publish_layer_version(LayerName="sized", Content={"ZipFile": layer})
+    assert used()["TotalCodeSize"] == before["TotalCodeSize"] + size + len(layer)
+    client.delete_layer_version(LayerName="sized", VersionNumber=made["Version"])
+    assert used()["TotalCodeSize"] == before["TotalCodeSize"] + size
 
 
 def test_settings_of_the_platform_are_kept(client: Any) -> None:

@@ -136,6 +136,7 @@ def test_what_does_not_exist_here_is_refused(client: Any) -> None:
             {**GOOD, "DurableConfig": {"ExecutionTimeout": 5}},
             "Durable functions",
         ),
+        ("invoke", {"FunctionName": "f", "DurableExecutionName": "d"}, "Durable functions"),
         ("create_function", {**GOOD, "PublishTo": "LATEST_PUBLISHED"}, "PublishTo has no meaning"),
         ("publish_version", {"FunctionName": "f", "PublishTo": "LATEST_PUBLISHED"}, "PublishTo"),
     ):

@@ -125,4 +125,8 @@ def test_metrics_prints_one_line_for_each_report() -> None:
     assert (first["Duration"], first["InitDuration"], first["MemoryUsed"]) == (2.5, 80.0, 40)
     assert "InitDuration" not in second
     (directive,) = second["_aws"]["CloudWatchMetrics"]
-    assert [metric["Name"] for metric in directive["Metrics"]] == ["Duration", "MemoryUsed"]
+    assert directive["Metrics"] == [
+        {"Name": "Duration", "Unit": "Milliseconds"},
+        {"Name": "MemoryUsed", "Unit": "Megabytes"},
+    ]
+    assert second["_aws"]["Timestamp"] == 1769860800000  # 2026-01-31T12:00:00Z

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from lambda_extensions.flush import FlushPolicy
@@ -61,3 +63,18 @@ def test_without_invoke_events() -> None:
     assert not FlushPolicy.adaptive().without_invoke().may_hold
     every = FlushPolicy.every(7)
     assert every.without_invoke() is every
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        ({"seconds": -1.0}, "seconds must be at least 0, not -1.0"),
+        ({"max_wait": -0.1}, "max_wait must be at least 0, not -0.1"),
+        ({"items": 0}, "items must be at least 1, not 0"),
+        ({"bytes": 0}, "bytes must be at least 1, not 0"),
+    ],
+)
+def test_policy_that_makes_no_sense(arguments: dict[str, Any], text: str) -> None:
+    """A negative time and an empty list are refused where they are written."""
+    with pytest.raises(ValueError, match=text):
+        FlushPolicy(**arguments)

@@ -81,7 +81,7 @@ def test_handler_that_hangs_takes_no_time_from_others_at_the_end() -> None:
     good = wish(healthy, FlushPolicy.on_shutdown())
     with taking_in(hanging, good) as intake:
         assert intake.accept(batch("a"), 1)
-        intake.end(shutdown(1.0))
+        intake.end(shutdown(2.0))
         gate.set()
     assert [record.record for record in slow_send] == ["a"]
     assert (good.counters.delivered, hanging.counters.dropped) == (1, 1)
@@ -100,6 +100,33 @@ def test_each_policy_holds_for_its_own_time() -> None:
         intake.hold(invoke("r"), 0.0)
         assert time.monotonic() - began < 2.0
         assert len(quick) == 2
+        gate.set()
+
+
+def test_wait_without_a_limit_ends_with_the_records() -> None:
+    """max_wait may be infinite, and the deadline of a far year: it is held until all is there."""
+    seen: list[Any] = []
+    with taking_in(wish(seen.extend, FlushPolicy.end_of_invoke(float("inf")))) as intake:
+        intake.accept([*batch("a"), *done("r")], 1)
+        intake.hold(invoke("r", 1e11), 0.0)
+        assert len(seen) == 2
+
+
+def test_stuck_handler_holds_nothing_any_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A handler that has been at one list for long does not cost each invocation its max_wait."""
+    monkeypatch.setattr("lambda_extensions.delivery.STUCK_SECONDS", 0.0)
+    gate, entered = threading.Event(), threading.Event()
+
+    def hang(_: list[TelemetryRecord]) -> None:
+        entered.set()
+        gate.wait(10)
+
+    with taking_in(wish(hang, FlushPolicy(items=1, max_wait=5.0))) as intake:
+        intake.accept(batch("a"), 1)
+        assert entered.wait(5)
+        began = time.monotonic()
+        intake.hold(invoke("r"), 0.0)
+        assert time.monotonic() - began < 2.0
         gate.set()
 
 
@@ -125,7 +152,9 @@ def test_full_backlog_of_a_stuck_handler_stops_only_itself(
         entered.set()
         gate.wait(10)
 
+    buried: list[Any] = []
     stuck = wish(hang, FlushPolicy.continuous())
+    stuck.dead_letter = buried.extend
     with taking_in(stuck, wish(seen.extend, FlushPolicy.continuous())) as intake:
         assert intake.accept(batch("a"), 60)
         assert entered.wait(5)
@@ -138,6 +167,7 @@ def test_full_backlog_of_a_stuck_handler_stops_only_itself(
         eventually(lambda: [record.record for record in seen] == ["a", "b", "c"], "all records")
         assert stuck.counters.received == 3
         assert stuck.counters.dropped == 1
+        assert [record.record for record in buried] == ["c"]
         gate.set()
     assert "1 telemetry records are lost: the telemetry handler is stuck\n" in (
         capsys.readouterr().err

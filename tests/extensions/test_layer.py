@@ -8,20 +8,18 @@ import itertools
 import os
 import shutil
 import stat
-import subprocess
 import sys
 import zipfile
-from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
 from lambda_extensions.cli import main, unpack
-from lambda_extensions.layer import CannotBuild, build
+from lambda_extensions.layer import CannotBuild, _is_executable, build
 from lambda_extensions.layer_check import check
 from rapid_mock import LocalLambda
 from tests.support.command_line import ROOT, write_code, write_executable
-from tests.support.layers import ELF_ARM, ELF_X86, foreign
+from tests.support.layers import ELF_ARM, ELF_X86, foreign, wheel
 
 EXTENSION = """
 import sys
@@ -103,13 +101,30 @@ def test_same_input_gives_the_same_bytes(source: Path, tmp_path: Path) -> None:
     assert len(digests) == 1
 
 
+@pytest.mark.parametrize(
+    ("content", "is_program"), [(b"#!/bin/sh\n", True), (ELF_ARM, True), (b"text", False)]
+)
+def test_modes_where_files_have_none(tmp_path: Path, content: bytes, is_program: bool) -> None:
+    """Built on Windows, what looks like a program becomes executable, and nothing else."""
+    (tmp_path / "file").write_bytes(content)
+    assert _is_executable(tmp_path / "file", "nt") == is_program
+    assert not _is_executable(tmp_path / "file", "posix")
+
+
 def test_layer_runs_without_any_package_of_ours(
     source: Path, bare_python: Path, tmp_path: Path
 ) -> None:
     """Unzipped somewhere, with a bundled bare Python, the extension works under its file's name."""
     layer = tmp_path / "layer.zip"
+    packages = bare_python / "lib" / "python3.11" / "site-packages"
+    (packages / "pip").mkdir(parents=True)
     assert build(source, "shipper", layer, bundled=bare_python) == []
     assert entries(layer)["shipper/python/bin/python3"] == stat.S_IFLNK | 0o777
+    (packages / "numpy").mkdir()
+    assert build(source, "shipper", layer, bundled=bare_python) == [
+        f"{packages} stays behind with 1 entries such as numpy: name what the extension needs with "
+        "-r",
+    ]
     unpack(layer, tmp_path / "opt")
     assert run(tmp_path) == "hello from shipper in 1"
 
@@ -196,20 +211,6 @@ def test_function_without_python_is_told(source: Path, tmp_path: Path) -> None:
     assert 'extension "shipper" needs a Python, and this function has none' in (
         log.getvalue().decode()
     )
-
-
-def wheel(directory: Path, name: str, files: Mapping[str, str | bytes]) -> None:
-    """A minimal wheel."""
-    info = f"{name}-1.0.dist-info"
-    metadata = {
-        f"{info}/METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n",
-        f"{info}/WHEEL": "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
-    }
-    record = "".join(f"{path},,\n" for path in [*files, *metadata, f"{info}/RECORD"])
-    directory.mkdir(exist_ok=True)
-    with zipfile.ZipFile(directory / f"{name}-1.0-py3-none-any.whl", "w") as archive:
-        for path, content in {**files, **metadata, f"{info}/RECORD": record}.items():
-            archive.writestr(path, content)
 
 
 def test_requirements_are_in_the_layer(
@@ -390,11 +391,3 @@ def test_python_that_is_no_version(
         main(["build", str(source), "--python", version])
     assert caught.value.code == 2
     assert "is no version such as 3.12" in capsys.readouterr().err
-
-
-def test_command_is_a_module(tmp_path: Path) -> None:
-    """`python -m lambda_extensions` is the command."""
-    layer = foreign(tmp_path, ("extensions/x", 0o755, b"#!/bin/sh\n"))
-    command = [sys.executable, "-m", "lambda_extensions", "check", str(layer)]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, timeout=20, check=False)
-    assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")

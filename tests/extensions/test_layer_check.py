@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import stat
 import struct
+import subprocess
 import sys
 import zipfile
 from collections.abc import Callable
@@ -14,6 +15,7 @@ import pytest
 
 from lambda_extensions.binary import read_binary
 from lambda_extensions.layer_check import check
+from tests.support.command_line import ROOT
 from tests.support.layers import ELF_ARM, ELF_X86, executable, foreign
 
 
@@ -30,7 +32,7 @@ from tests.support.layers import ELF_ARM, ELF_X86, executable, foreign
             "error: extensions/x: has Windows line ends after #!; ",
         ),
         (
-            ("extensions/README", 0o755, b"hello"),
+            ("extensions/README", 0o644, b"hello"),
             "error: extensions/README: is neither a script with #! nor a binary, ",
         ),
         (("extensions/x", 0o755, ELF_ARM), "error: extensions/x: is for arm64, not for x86_64; "),
@@ -235,3 +237,11 @@ def test_too_many_extensions(tmp_path: Path) -> None:
     files = [(f"extensions/x{number}", 0o755, b"#!/bin/sh\n") for number in range(11)]
     (found,) = check(foreign(tmp_path, *files))
     assert found.reason == "holds 11 extensions, Lambda allows 10"
+
+
+def test_command_is_a_module(tmp_path: Path) -> None:
+    """`python -m lambda_extensions` is the command."""
+    layer = foreign(tmp_path, ("extensions/x", 0o755, b"#!/bin/sh\n"))
+    command = [sys.executable, "-m", "lambda_extensions", "check", str(layer)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, timeout=20, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")

@@ -152,6 +152,7 @@ def test_raw_is_the_envelope_as_it_came() -> None:
                 "version": "$LATEST",
                 "tenant_id": "blue",
                 "trace_id": TRACE,
+                "span_id": "54565fb41ac79632",
                 "function_arn": None,
             },
         ),

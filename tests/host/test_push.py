@@ -19,7 +19,8 @@ import pytest
 
 from rapid_mock.host import push
 from rapid_mock.host.clock import Clock, ManualClock, SystemClock
-from rapid_mock.host.push import Push, Undelivered
+from rapid_mock.host.dial import Undelivered
+from rapid_mock.host.push import Push
 from rapid_mock.lifecycle.subscriptions import Destination
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"

@@ -165,3 +165,33 @@ def test_nothing_is_sent_to_extensions_that_have_ended(
         env.advance(1.0)
     assert listener.texts("platform.report") == []
     assert "loses" not in env.log
+
+
+def test_over_tcp_there_is_one_connection(execution_environment: ExecutionEnvironment) -> None:
+    """It is made when the extension subscribes, and kept; to subscribe again leaves it alone."""
+    env = execution_environment
+    shipper = env.extension("shipper")
+    env.init()
+    shipper.register("SHUTDOWN")
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        destination = {"protocol": "TCP", "port": listener.getsockname()[1]}
+        body = {"schemaVersion": "2025-01-29", "types": ["platform"], "destination": destination}
+        sent = (
+            "PUT",
+            "/2022-07-01/telemetry",
+            {"Lambda-Extension-Identifier": shipper.identifier},
+            json.dumps(body).encode(),
+        )
+        assert env.send(*sent).answer().body == b'"OK"'
+        kept, _ = listener.accept()
+        assert env.send(*sent).answer().body == b'"OK"'
+        other, _ = listener.accept()
+        with kept, other, kept.makefile("rb") as records:
+            env.advance(1.0)
+            kinds = [json.loads(records.readline())["type"] for _ in range(2)]
+            assert kinds == ["platform.initStart", "platform.telemetrySubscription"]
+            assert other.recv(1) == b""
+            shipper.next()
+            env.runtime.next()
+            env.advance(1.0)
+            assert json.loads(records.readline())["type"] == "platform.initRuntimeDone"

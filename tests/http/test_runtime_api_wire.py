@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import socket
+import tracemalloc
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 
@@ -274,6 +275,20 @@ def test_a_chunked_response_is_put_together(serve: Serve) -> None:
     with serve(None, Accepted()) as (server, environment):
         assert ask(server, CHUNKED + b"3\r\nabc\r\n2;x=y\r\nde\r\n0\r\n\r\n") == OK
     assert environment.events[1] == ended(b"abcde", content_type="application/octet-stream")
+
+
+def test_chunks_of_a_byte_take_no_more_room_than_the_body(serve: Serve) -> None:
+    """200 kB in as many chunks are kept as 200 kB, give or take what is being read."""
+    count = 200_000
+    with serve(None, Accepted()) as (server, environment):
+        tracemalloc.start()
+        try:
+            assert ask(server, CHUNKED + b"1\r\nx\r\n" * count + b"0\r\n\r\n") == OK
+            _, peak = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+    assert environment.events[1] == ended(b"x" * count, content_type="application/octet-stream")
+    assert peak < 5_000_000
 
 
 @pytest.mark.parametrize(
@@ -580,7 +595,6 @@ def test_what_is_not_served_is_not_found(serve: Serve, line: bytes) -> None:
     ("line", "allow"),
     [
         (b"POST /2018-06-01/runtime/invocation/next", b"GET"),
-        (b"HEAD /2018-06-01/runtime/invocation/next", b"GET"),
         (b"PUT /2018-06-01/runtime/invocation/id-1/response", b"POST"),
         (b"GET /2018-06-01/runtime/invocation/id-1/error", b"POST"),
         (b"GET /2018-06-01/runtime/init/error", b"POST"),
@@ -592,6 +606,14 @@ def test_another_method_is_not_allowed(serve: Serve, line: bytes, allow: bytes) 
         assert ask(server, line + b" HTTP/1.1\r\nHost: localhost\r\n\r\n") == (
             b"HTTP/1.1 405 Method Not Allowed\r\nAllow: " + allow + b"\r\nContent-Length: 0\r\n\r\n"
         )
+    assert environment.events == []
+
+
+def test_head_is_not_allowed(serve: Serve) -> None:
+    """A route for GET is none for HEAD; the 405 has no body, and does not say how long none is."""
+    line = b"HEAD /2018-06-01/runtime/invocation/next HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    with serve() as (server, environment):
+        assert ask(server, line) == b"HTTP/1.1 405 Method Not Allowed\r\nAllow: GET\r\n\r\n"
     assert environment.events == []
 
 

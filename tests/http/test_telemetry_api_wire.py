@@ -16,7 +16,7 @@ from rapid_mock.lifecycle.effects import Refused, Subscribed
 from rapid_mock.lifecycle.events import TelemetrySubscribed
 from rapid_mock.lifecycle.modes import CLASSIC, Mode, managed_instances
 from rapid_mock.lifecycle.subscriptions import Buffering, Destination, Subscription
-from tests.support.raw_http import ServerThread
+from tests.support.raw_http import DEADLINE_SECONDS, ServerThread
 from tests.support.scripted_environment import ScriptedEnvironment, ask, serving
 
 IDENTIFIER = "00000000-1111-2222-3333-444444444444"
@@ -240,13 +240,16 @@ def test_a_tcp_destination_must_listen() -> None:
 
 
 def test_a_tcp_destination_that_listens_is_taken() -> None:
-    """The port is tried once, and the subscription has it."""
+    """The subscription has the port; a connection that nobody wants is closed."""
     with socket.create_server(("127.0.0.1", 0)) as consumer:
         port = consumer.getsockname()[1]
         body = body_of(destination={"protocol": "TCP", "port": port})
         with serve(Subscribed()) as (server, environment):
             assert b" 200 OK\r\n" in ask(server, put(TELEMETRY, body))
-        consumer.accept()[0].close()
+        wire, _ = consumer.accept()
+        with wire:
+            wire.settimeout(DEADLINE_SECONDS)
+            assert wire.recv(1) == b""
     wanted: Any = event_of(environment).wanted
     assert wanted.destination == Destination("TCP", port)
 

@@ -184,6 +184,21 @@ def test_a_subscriber_gets_what_was_before_it() -> None:
     ]
 
 
+def test_all_of_what_was_before_arrives() -> None:
+    """However many batches it makes at once: it is no sign of a slow consumer."""
+    consumer = Consumer()
+    consumer.begin()
+    for number in range(200):
+        consumer.line(f"{number}:" + "x" * 1000)
+    consumer.subscribe("function", max_bytes=5000, timeout=0.1)
+    consumer.line("200:")
+    consumer.wait(0.1)
+    while consumer.under_way:
+        consumer.answer()
+    assert [text.partition(":")[0] for text in consumer.texts] == [str(n) for n in range(201)]
+    assert consumer.dropped == []
+
+
 def test_nothing_is_kept_when_nobody_can_come_any_more() -> None:
     """After `platform.initReport` records are made for subscribers only."""
     consumer = Consumer()
@@ -221,6 +236,24 @@ def test_platform_records_wait_for_nobody_but_the_batch() -> None:
     assert not consumer.under_way
     consumer.wait(0.001)
     assert b'"late"' in consumer.under_way[0].lines[0]
+
+
+def test_time_counts_from_the_first_record_of_each_batch() -> None:
+    """Also where the batch before turned out to be full only when its records were rendered."""
+    consumer = subscribed("platform", "function", max_bytes=3300, timeout=0.1)
+    consumer.wait(0.1)
+    consumer.answer()
+    for text in ("one", "two"):
+        consumer.platform("platform.start", text + "x" * 1600)
+        consumer.wait(0.03)
+    assert not consumer.under_way
+    consumer.line()
+    assert len(consumer.under_way[0].lines) == 1
+    consumer.answer()
+    consumer.wait(0.069)
+    assert not consumer.under_way
+    consumer.wait(0.001)
+    assert len(consumer.under_way[0].lines) == 2
 
 
 @pytest.mark.parametrize("buffering", [{"max_items": 10}, {"max_bytes": 1000}], ids=str)

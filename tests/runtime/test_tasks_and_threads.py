@@ -231,6 +231,42 @@ def test_answer_that_comes_too_late(tmp_path: Path, form: str) -> None:
         assert len(runtime.workers()) == 1
 
 
+@pytest.mark.parametrize("reply", [refusal("500 Internal Server Error"), b""], ids=["500", "none"])
+@pytest.mark.parametrize("form", ["async", "thread", "process"])
+def test_answer_that_is_lost(tmp_path: Path, form: str, reply: bytes) -> None:
+    """It is logged under its request id; whoever sent it asks for the next event."""
+    code = write_code(tmp_path, ASYNC if form == "async" else THREADED)
+    answers = {"lost/response": reply}
+    with (
+        ManyPollers(answers) as api,
+        api.start(MODULE, code, count=1, **environment(form)) as runtime,
+    ):
+        api.wait_for_polls(1)
+        before = runtime.workers()
+        api.give("lost", b"1")
+        api.give("next", b"2")
+        assert api.result("next") == 2
+        notes = [
+            line for line in records(runtime) if line["message"].endswith("the worker goes on")
+        ]
+        assert [line["requestId"] for line in notes] == ["lost"]
+        assert runtime.workers() == before
+
+
+@FORMS
+def test_poller_that_cannot_go_on_ends_its_worker(tmp_path: Path, program: str, form: str) -> None:
+    """After five polls that failed: it says why, and another worker polls."""
+    code = write_code(tmp_path, program)
+    with ManyPollers() as api, api.start(MODULE, code, count=1, **environment(form)) as runtime:
+        for _ in range(5):
+            api.reply_to_poll(refusal("500 Internal Server Error"))
+        api.give("next", b"2")
+        assert api.result("next") == 2
+        assert runtime.output.count("the next event is asked for again in") == 4
+        assert "lambda_runtime: the Runtime API answered" in runtime.output
+        assert "worker 0 ended with exit status 1" in runtime.output
+
+
 def test_task_past_its_deadline_is_cancelled(tmp_path: Path) -> None:
     """Half a second later, so that Lambda's own timeout comes first; the task polls again."""
     code = write_code(tmp_path, ASYNC)
@@ -350,6 +386,30 @@ def test_shutdown_hooks_of_one_process(tmp_path: Path, program: str, form: str) 
         assert runtime.exit_code() == 0
         assert runtime.output.count("goodbye") == 1
         assert api.posts == []
+
+
+@pytest.mark.parametrize("count", [None, 2], ids=["one at a time", "two"])
+def test_shutdown_in_the_middle_of_a_stream(tmp_path: Path, count: int | None) -> None:
+    """The stream breaks off, the generator is closed, and nothing is reported as a failure."""
+    program = (
+        "import asyncio\n"
+        "from lambda_runtime import on_shutdown\n"
+        "on_shutdown(lambda: print('goodbye', flush=True))\n"
+        "async def handler(event, context):\n"
+        "    try:\n"
+        "        yield 'one'\n"
+        "        print('one is sent', flush=True)\n"
+        "        await asyncio.sleep(60)\n"
+        "    finally:\n"
+        "        print('closed', flush=True)\n"
+    )
+    code = write_code(tmp_path, program)
+    with ManyPollers() as api, api.start(MODULE, code, count=count) as runtime:
+        api.give("one")
+        eventually(lambda: "one is sent" in runtime.output, "a stream under way")
+        runtime.terminate()
+        assert runtime.exit_code() == 0
+        assert sorted(runtime.output.splitlines()) == ["closed", "goodbye", "one is sent"]
 
 
 def test_connection_that_closes_between_two_calls(tmp_path: Path) -> None:

@@ -47,9 +47,13 @@ def clients_of(url: str) -> Iterator[Clients]:
         clients.close()
 
 
-def eventually(condition: Callable[[], Any], what: str = "what was waited for") -> Any:
-    """The condition's first true value; at most 20 s, asking every 10 ms."""
-    deadline = time.monotonic() + DEADLINE_SECONDS
+def eventually(
+    condition: Callable[[], Any],
+    what: str = "what was waited for",
+    seconds: float = DEADLINE_SECONDS,
+) -> Any:
+    """The condition's first true value, asking every 10 ms."""
+    deadline = time.monotonic() + seconds
     while not (found := condition()):
         assert time.monotonic() < deadline, f"{what} did not come"
         time.sleep(0.01)

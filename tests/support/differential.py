@@ -7,8 +7,6 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-import pytest
-
 from tests.support.deviations import Deviations
 from tests.support.live_recording import record
 from tests.support.replay import replay
@@ -46,6 +44,3 @@ class Differential:
             f"walked: {self.walks} walks, {self.exchanges} exchanges with RIE and with rapid-mock",
             *(f"rule {name}: {uses} uses" for name, uses in used if uses),
         ]
-
-
-DIFFERENTIAL = pytest.StashKey[Differential]()

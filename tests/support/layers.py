@@ -5,6 +5,7 @@ from __future__ import annotations
 import stat
 import struct
 import zipfile
+from collections.abc import Mapping
 from pathlib import Path
 
 ELF_ARM = b"\x7fELF\x02\x01" + bytes(12) + b"\xb7\0" + bytes(44)
@@ -32,3 +33,17 @@ def executable(loader: bytes, *symbols: bytes) -> bytes:
     kind = 3 if loader else 1
     segment = struct.pack("<IIQQQQQQ", kind, 4, start, 0, 0, len(loader), len(loader), 1)
     return head + segment + loader + b"\0".join((b"", *symbols))
+
+
+def wheel(directory: Path, name: str, files: Mapping[str, str | bytes]) -> None:
+    """A minimal wheel."""
+    info = f"{name}-1.0.dist-info"
+    metadata = {
+        f"{info}/METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n",
+        f"{info}/WHEEL": "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+    }
+    record = "".join(f"{path},,\n" for path in [*files, *metadata, f"{info}/RECORD"])
+    directory.mkdir(exist_ok=True)
+    with zipfile.ZipFile(directory / f"{name}-1.0-py3-none-any.whl", "w") as archive:
+        for path, content in {**files, **metadata, f"{info}/RECORD": record}.items():
+            archive.writestr(path, content)

@@ -140,8 +140,11 @@ class LiveRecording:
     def _request(self, saying: Saying) -> Request:
         own = self._ids.get(saying.actor, UNKNOWN)
 
+        upper = own.upper() if own == UNKNOWN else own.replace(">", "|upper>")
+
         def filled(text: str) -> str:
-            return text.replace("{invoke}", self._request_id).replace("{id}", own)
+            text = text.replace("{invoke}", self._request_id)
+            return text.replace("{id}", own).replace("{ID}", upper)
 
         headers = [(name, filled(value)) for name, value in saying.headers]
         return Request(saying.method, filled(saying.path), headers, saying.body)

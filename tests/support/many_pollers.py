@@ -6,7 +6,8 @@
         assert api.post("one").body == b"..."
 
 A poll waits until the test gives it an event; posts are recorded and accepted, unless `answers`
-has another reply for the end of their path. Nothing of the runtime outlives the block.
+has another reply for the end of their path; an empty one hangs up. Nothing of the runtime outlives
+the block.
 """
 
 from __future__ import annotations
@@ -38,6 +39,9 @@ from tests.support.scripted_runtime_api import (
     headers_of,
     path_of,
 )
+
+NEVER = b"never"
+"""Instead of a reply: whoever asks waits until the test is over."""
 
 
 class Running:
@@ -103,7 +107,10 @@ class ManyPollers:
     def start(
         self, module: str, folder: Path, *, count: object, handler: str = "app.handler", **env: str
     ) -> Iterator[Running]:
-        """`python -m module` with AWS_LAMBDA_MAX_CONCURRENCY; every process is gone afterwards."""
+        """`python -m module`, with AWS_LAMBDA_MAX_CONCURRENCY if `count` is not None.
+
+        Every process is gone afterwards.
+        """
         command = [sys.executable, "-m", module, handler]
         with self.start_command(command, folder, count=count, **env) as running:
             yield running
@@ -121,7 +128,7 @@ class ManyPollers:
                     "PATH": os.environ["PATH"],
                     "PYTHONPATH": str(ROOT),
                     "AWS_LAMBDA_RUNTIME_API": self.address,
-                    "AWS_LAMBDA_MAX_CONCURRENCY": str(count),
+                    **({} if count is None else {"AWS_LAMBDA_MAX_CONCURRENCY": str(count)}),
                     **env,
                 },
                 stdout=output,
@@ -198,7 +205,7 @@ class ManyPollers:
             try:
                 while request := peer.request():
                     reply = self._reply(connection, request)
-                    if reply is None:
+                    if not reply:
                         return
                     peer.send(reply)
             except OSError:

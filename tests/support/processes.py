@@ -19,9 +19,11 @@ CHILD_ENVIRONMENT = {"PATH": os.environ["PATH"]}
 PYTHON = (sys.executable, "-I", "-S", "-c")
 
 
-def eventually(condition: Callable[[], bool], what: str) -> None:
+def eventually(
+    condition: Callable[[], bool], what: str, *, seconds: float = DEADLINE_SECONDS
+) -> None:
     """Wait, without an event loop, until the condition holds."""
-    end = time.monotonic() + DEADLINE_SECONDS
+    end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end, f"not in time: {what}"
         time.sleep(0.002)

@@ -22,6 +22,7 @@ INVOKE_PATH = "/2015-03-31/functions/function/invocations"
 DIRECT_INVOKE_PATH = "/invoke/<reservation>"
 """How Lambda itself asks an environment for an invocation, as far as it could be read."""
 ANYTHING = "<any>"
+CAUSE_TYPE = "application/vnd.aws.lambda.error.cause+json"
 
 
 @dataclass(frozen=True)
@@ -306,12 +307,32 @@ def _outcome(steps: list[Step], invoke: Step, request_id: str) -> dict[str, str]
         is_post = request_id in path and kind in ("response", "error") and step.at >= invoke.at
         if request is not None and is_post and step.expected.status in (202, 413):
             body = request.body if request.chunks is None else b"".join(request.chunks)
+            posted = body.decode("latin-1") if len(body) < 4000 else ""
+            posted_type = dict(request.headers).get("Content-Type", "application/json")
+            if kind == "error" and posted_type == CAUSE_TYPE:
+                posted, posted_type = _without_cause(posted)
             return {
                 "outcome": kind if step.expected.status == 202 else "oversized",
-                "posted": body.decode("latin-1") if len(body) < 4000 else "",
-                "posted_type": dict(request.headers).get("Content-Type", "application/json"),
+                "posted": posted,
+                "posted_type": posted_type,
             }
     return {"outcome": "", "posted": "", "posted_type": ""}
+
+
+def _without_cause(posted: str) -> tuple[str, str]:
+    """An error that carries its cause, as the invoker gets it, and the type of that."""
+    try:
+        told = json.loads(posted)
+        error = {name: told.get(name, "") for name in ("errorMessage", "errorType")}
+    except (ValueError, AttributeError):
+        return '"Invalid error body"', "application/octet-stream"
+    if not all(isinstance(value, str) for value in error.values()):
+        return '"Invalid error body"', "application/octet-stream"
+    error |= {"stackTrace": told["stackTrace"]} if told.get("stackTrace") else {}
+    text = json.dumps(error, separators=(",", ":"))
+    for letter in "<>&":
+        text = text.replace(letter, f"\\u{ord(letter):04x}")
+    return text, "application/json"
 
 
 def _end(step: Step) -> float:

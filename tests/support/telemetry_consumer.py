@@ -72,6 +72,11 @@ def read_to_the_end() -> None:
         time.sleep(0.2)
 
 
+def serve_once(listener: socket.socket) -> None:
+    """TCP has one connection, from the subscription on."""
+    take_tcp(listener.accept()[0])
+
+
 def serve(listener: socket.socket, take: object) -> None:
     while True:
         wire, _ = listener.accept()
@@ -101,8 +106,8 @@ def main() -> None:
         listener.close()
         threading.Thread(target=listen_later, args=(port,), daemon=True).start()
     else:
-        arguments = (listener, take_tcp if is_tcp else take_http)
-        threading.Thread(target=serve, args=arguments, daemon=True).start()
+        target, arguments = (serve_once, (listener,)) if is_tcp else (serve, (listener, take_http))
+        threading.Thread(target=target, args=arguments, daemon=True).start()
     subscription = json.loads(os.environ["SUBSCRIPTION"])
     uri = f"http://sandbox.localdomain:{port}/batches"
     subscription["destination"] = (

@@ -14,11 +14,14 @@ RUNTIME = "/2018-06-01/runtime"
 EXTENSION = "/2020-01-01/extension"
 UNKNOWN = "6f1e2d3c-4b5a-4968-8776-655443322110"
 JSON = ("Content-Type", "application/json")
+CAUSE = ("Content-Type", "application/vnd.aws.lambda.error.cause+json")
 
 
 @dataclass(frozen=True)
 class Saying:
     """One request; `{invoke}` stands for the last request id, `{id}` for the speaker's own.
+
+    `{ID}` is that in capitals.
 
     An `invoke` is said only while no other is open: RIE dies of two.
     """
@@ -56,6 +59,34 @@ def poll(actor: str, identifier: str = "{id}") -> Saying:
     return Saying(actor, "GET", f"{EXTENSION}/event/next", headers)
 
 
+_BODIES = [
+    b"",
+    b"null",
+    b"[]",
+    b"1",
+    b'"INVOKE"',
+    b'{"events":null}',
+    b'{"events":[null]}',
+    b'{"events":[1]}',
+    b'{"events":{"INVOKE":true}}',
+    b'{"events":["INVOKE","INVOKE"]}',
+    b'{"events":["invoke"]}',
+    b'{"EVENTS":["SHUTDOWN"]}',
+    b'{"events":["SHUTDOWN"],"events":["INVOKE"]}',
+    b'{"events":["INVOKE","<&>"]}',
+    b'{"events":["\xc3\xa4"]}',
+    b'{"configurationKeys":["a"],"events":[]}',
+    b'{"configurationKeys":[],"events":[]}',
+    b'{"configurationKeys":1}',
+    b' {"events":[]} ',
+    b'{"events":[]} x',
+    b'{"events":[],}',
+    b"{'events':[]}",
+    b"\xff",
+]
+"""Registrations as nobody should write them, for Go's JSON decoder to judge."""
+
+
 def _registrations(actor: str) -> list[Saying]:
     own = actor.partition(":")[2]
     return [
@@ -69,13 +100,22 @@ def _registrations(actor: str) -> list[Saying]:
         register(actor, own, b'{"events":"INVOKE"}'),
         register(actor, "", b'{"events":[]}'),
         register(actor, "", b"{"),
+        *(register(actor, own, body) for body in _BODIES),
+        register(actor, own, b'{"events":["INVOKE"]}', accepts=" x , accountId ,"),
+        register(actor, own.upper(), b"{}"),
+        register(actor, f"{own}/x", b'{"events":[]}'),
     ]
+
+
+_SPELLINGS = ["{ID}", "{{id}}", "urn:uuid:{id}", "URN:UUID:{id}", "{{id}", "[{id}]", "{id}0", " "]
+"""An identifier in forms that a UUID may have, and in forms that it may not."""
 
 
 def _extension(actor: str) -> list[Saying]:
     return [
         *_registrations(actor),
         *(poll(actor, identifier) for identifier in ("{id}", "{id}", "{id}", "", "x", UNKNOWN)),
+        *(poll(actor, identifier) for identifier in _SPELLINGS),
         Saying(
             actor, "POST", f"{EXTENSION}/event/next", (("Lambda-Extension-Identifier", "{id}"),)
         ),
@@ -113,6 +153,20 @@ _REFUSED = [
     Saying("runtime", "GET", "/nothing"),
     Saying("runtime", "PUT", f"{RUNTIME}/init/error"),
     Saying("runtime", "GET", f"{EXTENSION}/register"),
+    Saying("runtime", "HEAD", f"{RUNTIME}/invocation/next"),
+    Saying("runtime", "DELETE", f"{RUNTIME}/invocation/{{invoke}}/error"),
+    Saying("runtime", "OPTIONS", f"{EXTENSION}/event/next"),
+    Saying("runtime", "GET", f"{RUNTIME}/invocation/next/"),
+    Saying("runtime", "GET", f"{RUNTIME}//invocation/next"),
+    Saying("runtime", "POST", f"{RUNTIME}/invocation/x%2F{{invoke}}/response", (JSON,), b"1"),
+    Saying("runtime", "POST", f"{RUNTIME}/invocation/{{invoke}}/Response", (JSON,), b"1"),
+    Saying("runtime", "POST", f"{RUNTIME}/invocation/{{invoke}}/response/", (JSON,), b"1"),
+    Saying("runtime", "POST", f"{RUNTIME}/invocation/./{{invoke}}/response", (JSON,), b"1"),
+    Saying("runtime", "GET", "/2018-06-01/../2018-06-01/ping"),
+    Saying("runtime", "GET", "/2018-06-01/%70ing"),
+    Saying("runtime", "GET", "/2018-06-01/ping?a=b#c"),
+    Saying("runtime", "POST", "/2022-07-01/telemetry"),
+    Saying("runtime", "GET", "/2020-08-15/logs"),
 ]
 _ANSWERS = [
     RESPOND,
@@ -128,6 +182,17 @@ _ANSWERS = [
     FAIL,
     Saying("runtime", "POST", FAIL.path, (JSON,), b"{}"),
     Saying("runtime", "POST", FAIL.path, (), b"not JSON"),
+    Saying("runtime", "POST", f"{RESPOND.path}?a=b", (JSON,), b'"queried"'),
+    *(
+        Saying("runtime", "POST", FAIL.path, (CAUSE,), body)
+        for body in (
+            b'{"errorMessage":"m","errorType":"T","stackTrace":["a"],"errorCause":"c","x":1}',
+            b'{"errorMessage":"<&>"}',
+            b'{"errorMessage":1}',
+            b"{",
+            b"",
+        )
+    ),
     Saying(
         "runtime",
         "POST",

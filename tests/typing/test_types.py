@@ -7,9 +7,11 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
+import lambda_extensions
 import lambda_runtime
 
 HERE = Path(__file__).resolve().parent
@@ -48,10 +50,13 @@ def test_mistakes_are_found(tmp_path: Path) -> None:
     assert found == expected
 
 
-@pytest.mark.parametrize("name", lambda_runtime.__all__)
-def test_a_public_name_exists_at_run_time(name: str) -> None:
+@pytest.mark.parametrize(
+    ("package", "name"),
+    [(one, name) for one in (lambda_runtime, lambda_extensions) for name in one.__all__],
+)
+def test_a_public_name_exists_at_run_time(package: ModuleType, name: str) -> None:
     """What the type checker knows can be imported."""
-    assert getattr(lambda_runtime, name) is not None
+    assert getattr(package, name) is not None
 
 
 def test_another_name_does_not_exist() -> None:

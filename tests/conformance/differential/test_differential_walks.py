@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 
-from tests.support.differential import DIFFERENTIAL, Differential
+from tests.support.accounts import tell_at_the_end
+from tests.support.differential import Differential
 from tests.support.live_recording import NAMESPACE
 from tests.support.walks import Saying, walks
 
@@ -22,12 +23,14 @@ SHORTEST, LONGEST = 25, 100
 
 @pytest.fixture
 def differential(request: pytest.FixtureRequest) -> Differential:
-    """RIE, where the processes of a namespace of their own can be given to it."""
+    """RIE, where processes in a namespace of their own can be given to it."""
     command = [*NAMESPACE, "true"]
     if shutil.which(command[0]) is None or subprocess.run(command, check=False).returncode:
         pytest.skip("no mount namespace: RIE's extensions lie in /opt")
     rie: Path = request.getfixturevalue("rie_binary")
-    return request.config.stash.setdefault(DIFFERENTIAL, Differential(rie))
+    differential = Differential(rie)
+    tell_at_the_end(request.config, "differential walks", differential.lines)
+    return differential
 
 
 @pytest.mark.timeout(400)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
+from tests.support.accounts import hand_over, take_over, tell_at_the_end, write_accounts
 from tests.support.deviations import Change, repeat_init, rewrite
 from tests.support.exchanges import Answer, differences
 from tests.support.placeholders import Bindings
@@ -118,3 +119,26 @@ def _is_in(step: dict[str, Any], staged: dict[str, Any]) -> bool:
         and all(response.get(name) == given.get(name) for name in ("status", "body", "trailers"))
         and all(header in given.get("headers", []) for header in response.get("headers", []))
     )
+
+
+class _Side:
+    """One side of pytest-xdist, as far as accounts go."""
+
+    def __init__(self, workeroutput: dict[str, Any] | None = None) -> None:
+        self.stash = pytest.Stash()
+        if workeroutput is not None:
+            self.workeroutput = workeroutput
+        self.told: list[str] = []
+
+    section = write_line = lambda self, text: self.told.append(text)
+
+
+def test_the_account_of_a_worker_is_printed() -> None:
+    """Workers of pytest-xdist hand their lines to the process that prints."""
+    output: dict[str, Any] = {}
+    worker, controller = cast("Any", _Side(output)), cast("Any", _Side())
+    tell_at_the_end(worker, "title", lambda: ["line"])
+    hand_over(worker)
+    take_over(controller, output)
+    write_accounts(controller, controller)
+    assert controller.told == ["title", "line"]
