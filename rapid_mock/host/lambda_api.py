@@ -54,7 +54,7 @@ class LambdaApi:
     ) -> None:
         self._downloads = Downloads(functions.store)
         self._operations = [
-            *function_operations(FunctionOperations(functions, self._downloads)),
+            *function_operations(FunctionOperations(functions, self._downloads, mappings.tags)),
             *concurrency_operations(ConcurrencyOperations(functions)),
             *layer_operations(LayerOperations(functions, self._downloads)),
             *kept_operations(KeptSettings(functions)),

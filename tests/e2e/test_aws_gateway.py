@@ -118,6 +118,23 @@ def test_code_and_layers_lie_in_s3(aws: Clients) -> None:
     functions.delete_function(FunctionName="stored")
 
 
+def test_a_mapping_has_tags(aws: Clients) -> None:
+    """Tags given with a mapping, and later, are listed by its ARN."""
+    functions = aws("lambda")
+    url = aws("sqs").create_queue(QueueName="tagged")["QueueUrl"]
+    attributes = aws("sqs").get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])
+    made = functions.create_event_source_mapping(
+        FunctionName="function",
+        EventSourceArn=attributes["Attributes"]["QueueArn"],
+        Enabled=False,
+        Tags={"a": "1"},
+    )
+    arn = made["EventSourceMappingArn"]
+    functions.tag_resource(Resource=arn, Tags={"b": "2"})
+    functions.untag_resource(Resource=arn, TagKeys=["a"])
+    assert functions.list_tags(Resource=arn)["Tags"] == {"b": "2"}
+
+
 def test_presigned_url(aws: Clients) -> None:
     """A URL that was signed for S3 needs no Authorization header to be S3's."""
     s3 = aws("s3")
