@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from rapid_mock.errors import InvalidParameterValue
+from rapid_mock.errors import InvalidParameterValue, ResourceNotFound
 from rapid_mock.host.downloads import Downloads
 from rapid_mock.host.functions import Functions, new_stamp
 from rapid_mock.service.aliases import alias_to_create, alias_to_update
@@ -45,9 +45,18 @@ _LIST_GROUP = Group({"FunctionVersion": Choice(("ALL",))})
 
 
 class FunctionOperations:
-    """Each method is an operation: the call in, the JSON members of the answer out."""
+    """Each method is an operation: the call in, the JSON members of the answer out.
 
-    def __init__(self, functions: Functions, downloads: Downloads) -> None:
+    `mapping_tags` gives the tags of an event source mapping, or raises ResourceNotFound.
+    """
+
+    def __init__(
+        self,
+        functions: Functions,
+        downloads: Downloads,
+        mapping_tags: Callable[[str], dict[str, str]],
+    ) -> None:
+        self._mapping_tags = mapping_tags
         self._functions = functions
         self._registry = functions.registry
         self._downloads = downloads
@@ -280,6 +289,11 @@ class FunctionOperations:
     def _tags(self, call: Call) -> dict[str, str]:
         arn = call.params["arn"]
         check({"Resource": arn}, _TAGGED_GROUP)
+        kind = arn.split(":")[5]
+        if kind == "event-source-mapping":
+            return self._mapping_tags(arn)
+        if kind == "capacity-provider":
+            raise ResourceNotFound(f"Capacity provider not found: {arn}")
         name, qualifier = self._registry.parse(arn)
         if qualifier is not None:
             raise InvalidParameterValue(

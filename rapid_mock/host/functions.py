@@ -109,7 +109,7 @@ class Functions:
         elif given[:1] == ["S3Bucket"]:
             raise InvalidParameterValue(
                 "Error occurred while GetObject. S3 Error Code: NoSuchBucket. S3 Error Message: "
-                "The specified bucket does not exist. Code is not read from S3 here: give a "
+                "The specified bucket does not exist. There is no S3 here without --aws: give a "
                 f"ZipFile, or a directory as the key in a bucket called {LOCAL_BUCKET}."
             )
         else:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from rapid_mock.host.code_in_s3 import CallAws, CodeInS3
 from rapid_mock.host.concurrency import ConcurrencyOperations
 from rapid_mock.host.control import FunctionOperations
 from rapid_mock.host.downloads import CODE_PATH, Downloads
@@ -35,7 +36,10 @@ from rapid_mock.triggers.mappings import MappingOperations
 
 
 class LambdaApi:
-    """Answers the operations on what a service has; `wall` is now in epoch seconds."""
+    """Answers the operations on what a service has; `wall` is now in epoch seconds.
+
+    `call_aws` calls other services, where there are any: code may lie in S3 then.
+    """
 
     def __init__(
         self,
@@ -46,10 +50,11 @@ class LambdaApi:
         policies: Policies,
         mappings: MappingOperations,
         wall: Callable[[], float],
+        call_aws: CallAws | None = None,
     ) -> None:
         self._downloads = Downloads(functions.store)
         self._operations = [
-            *function_operations(FunctionOperations(functions, self._downloads)),
+            *function_operations(FunctionOperations(functions, self._downloads, mappings.tags)),
             *concurrency_operations(ConcurrencyOperations(functions)),
             *layer_operations(LayerOperations(functions, self._downloads)),
             *kept_operations(KeptSettings(functions)),
@@ -58,6 +63,8 @@ class LambdaApi:
             *policy_operations(PolicyOperations(functions, policies)),
             *event_invoke_operations(EventInvokeOperations(functions, configs, wall)),
         ]
+        if call_aws is not None:
+            self._operations = [*map(CodeInS3(call_aws).before, self._operations)]
         self._by_name = {each.name: each for each in self._operations}
 
     def add_to(self, router: Router) -> None:

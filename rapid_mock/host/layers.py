@@ -20,6 +20,7 @@ from rapid_mock.service.layers import (
 from rapid_mock.service.paging import number_key, page_of
 
 LAST_NUMBER = 10**18
+"""No layer has so many versions: counted down from it, the newest come first."""
 
 
 class LayerOperations:

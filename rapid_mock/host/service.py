@@ -131,6 +131,7 @@ class LambdaService:
             policies=self._policies,
             mappings=self._triggers.mappings,
             wall=self._wall,
+            call_aws=None if self._aws is None else self._triggers.call,
         )
 
     def create_function(self, name: str, options: FunctionOptions) -> None:

@@ -23,6 +23,8 @@ CONNECT_SECONDS = 5.0
 SILENCE_SECONDS = 120.0
 """How long a server may take to begin its answer: SQS holds a long poll for 20 s."""
 IDLE_CONNECTIONS = 8
+IDLE_SECONDS = 2.0
+"""How long a connection is kept for the next request: servers close theirs after some seconds."""
 ONE_HOP = frozenset(
     {
         *("connection", "proxy-connection", "keep-alive", "te", "trailer", "transfer-encoding"),
@@ -101,6 +103,7 @@ class Upstream:
     def _free(self, line: _Line) -> None:
         if len(self._idle) < IDLE_CONNECTIONS:
             self._idle.append(line)
+            line.abort_later(IDLE_SECONDS)
         else:
             line.abort()
 
@@ -181,7 +184,7 @@ class _Line(asyncio.Protocol):
         self._parser: httptools.HttpResponseParser
         self._headers: Pairs = []
         self._ends_with_connection = False
-        self._silence: asyncio.TimerHandle | None = None
+        self._timer: asyncio.TimerHandle | None = None
         self.lost: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     def begin(self, passage: Passage) -> None:
@@ -192,8 +195,9 @@ class _Line(asyncio.Protocol):
         self._passage = passage
         self._parser = httptools.HttpResponseParser(self)
         self._headers = []
+        self._stop_timer()
         loop = asyncio.get_running_loop()
-        self._silence = loop.call_later(SILENCE_SECONDS, self._end, "it took too long to answer")
+        self._timer = loop.call_later(SILENCE_SECONDS, self._end, "it took too long to answer")
         passage.sink.writable(True)
         passage.attach(self)
 
@@ -209,6 +213,10 @@ class _Line(asyncio.Protocol):
 
     def abort(self) -> None:
         self._transport.abort()
+
+    def abort_later(self, seconds: float) -> None:
+        """Unless another request comes before."""
+        self._timer = asyncio.get_running_loop().call_later(seconds, self.abort)
 
     # --- asyncio ----------------------------------------------------------------------------
 
@@ -252,7 +260,7 @@ class _Line(asyncio.Protocol):
         headers, self._headers = self._headers, []
         if status < 200 or self._passage is None:
             return
-        self._heard()
+        self._stop_timer()
         values = {name.lower(): value for name, value in headers}
         is_chunked = "transfer-encoding" in values
         length = None if is_chunked else values.get("content-length")
@@ -274,10 +282,10 @@ class _Line(asyncio.Protocol):
 
     # --- Ends -------------------------------------------------------------------------------
 
-    def _heard(self) -> None:
-        if self._silence is not None:
-            self._silence.cancel()
-            self._silence = None
+    def _stop_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
 
     def _complete(self, *, keeps_alive: bool) -> None:
         passage, self._passage = self._passage, None
@@ -296,7 +304,7 @@ class _Line(asyncio.Protocol):
 
     def _end(self, why: str) -> None:
         """The answer will not be complete."""
-        self._heard()
+        self._stop_timer()
         passage, self._passage = self._passage, None
         if passage is not None:
             passage.detach()

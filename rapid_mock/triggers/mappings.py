@@ -10,7 +10,7 @@ import uuid
 from collections.abc import Callable, Coroutine, Mapping
 from typing import Any
 
-from rapid_mock.errors import InvalidParameterValue
+from rapid_mock.errors import InvalidParameterValue, ResourceNotFound
 from rapid_mock.service.calls import Body, Call
 from rapid_mock.service.event_source import SourceKind
 from rapid_mock.service.mappings import DELETING, SETTLED, EventSourceMapping, EventSourceMappings
@@ -44,6 +44,7 @@ class MappingOperations:
         self._wall = wall
         self._pollers: dict[str, Poller] = {}
         self._checkpoints: dict[str, Checkpoints] = {}
+        self._tags: dict[str, dict[str, str]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._is_closed = False
 
@@ -55,6 +56,7 @@ class MappingOperations:
         await self._source(mapping).check(mapping, self._surround(mapping, checkpoints))
         again = self._mappings.prepare(call.body, mapping.mapping_id, mapping.modified)
         self._mappings.add(again)
+        self._tags[again.mapping_id] = dict(call.body.get("Tags") or {})
         self._checkpoints[again.mapping_id] = checkpoints
         self._follow(again)
         return self._described(again)
@@ -81,6 +83,14 @@ class MappingOperations:
         mapping = self._mappings.delete(call.params["uuid"], self._wall())
         self._follow(mapping)
         return self._described(mapping)
+
+    def tags(self, arn: str) -> dict[str, str]:
+        """Those of a mapping, to be changed; raises ResourceNotFound."""
+        mapping_id = arn.rpartition(":")[2]
+        if self._mappings.arn(mapping_id) != arn or mapping_id not in self._tags:
+            raise ResourceNotFound(f"Event source mapping not found: {arn}")
+        self._mappings.get(mapping_id)
+        return self._tags[mapping_id]
 
     # --- Ends -------------------------------------------------------------------------------
 

@@ -77,11 +77,11 @@ class StreamCalls:
 
 
 def spoken(error: Exception) -> str:
-    """An error in a sentence, with the code of a call that failed."""
+    """An error in a sentence, with the code of a call that failed; a page of HTML is cut."""
     if isinstance(error, RapidMockError) and not isinstance(error, CallFailed):
         return str(error)
     code = error.code if isinstance(error, CallFailed) else type(error).__name__
-    return f"{code}: {error}"
+    return f"{code}: {str(error).partition('<')[0] or 'no answer of the service'}"
 
 
 def parents_of(shard: Mapping[str, Any]) -> tuple[str, ...]:

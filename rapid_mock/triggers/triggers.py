@@ -57,6 +57,7 @@ class Triggers:
         self._pace = pace
         self._console = console
         self._gateway: Gateway | None = None
+        self._is_over = False
         self._store = CheckpointStore(console.explain, None if place is None else place.state)
         self.aws = None if place is None else Aws(place)
         self._push: PushSources | None = None
@@ -101,8 +102,9 @@ class Triggers:
             async with asyncio.timeout(STOP_SECONDS):
                 await asyncio.gather(self.mappings.stop(), self._stop_push())
         except TimeoutError:
+            self._is_over = True
             self._console.explain(
-                "batches were still at their functions: their messages become visible again"
+                "batches were still at their functions: what is in them comes again"
             )
 
     async def close(self, watchdog: Watchdog) -> None:
@@ -188,12 +190,14 @@ class Triggers:
         )
 
     async def _outcome(self, mapping: EventSourceMapping, payload: bytes) -> Outcome:
-        """Invoke a mapping's function, and say what came of it."""
+        """Invoke a mapping's function; that we end it is no failure of its batch."""
         answered: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
 
         def take(answer: InvokeAnswer | ServiceError) -> None:
             if not answered.done():
-                answered.set_result(_outcome(answer))
+                outcome = _outcome(answer)
+                is_ended = self._is_over and _has_failed(outcome)
+                answered.set_result(Refused() if is_ended else outcome)
 
         request = InvokeRequest(
             str(uuid.uuid4()), mapping.function_arn, payload, trace_id=new_trace_header()
@@ -223,3 +227,7 @@ def _outcome(answer: InvokeAnswer | ServiceError) -> Outcome:
     return Answered(
         answer.payload, answer.function_error, answer.request_id, answer.executed_version
     )
+
+
+def _has_failed(outcome: Outcome) -> bool:
+    return isinstance(outcome, Answered) and outcome.function_error is not None

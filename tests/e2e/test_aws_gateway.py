@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import sys
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -18,6 +19,7 @@ from rapid_mock import LocalLambda
 from rapid_mock.errors import SetupError
 from tests.support.aws import Clients, clients_of, eventually
 from tests.support.command_line import Serving, run, write_code
+from tests.support.lambda_api import ROLE, invoke, refusal, wait_active, wait_updated, zip_of
 from tests.support.processes import is_running
 
 USES_S3 = """
@@ -70,6 +72,67 @@ def test_large_objects_pass(aws: Clients) -> None:
     found = s3.get_object(Bucket="large-objects", Key="a/b c")
     assert found["ContentLength"] == len(body)
     assert found["Body"].read() == body
+
+
+def test_code_and_layers_lie_in_s3(aws: Clients) -> None:
+    """Functions are created and updated, layers published, from objects in a bucket."""
+    s3, functions = aws("s3"), aws("lambda")
+    s3.create_bucket(Bucket="code")
+    for key, source, name in (
+        ("one.zip", "def handler(event, context):\n    return 'one'\n", "app.py"),
+        ("two.zip", "from words import WORD\ndef handler(e, c):\n    return WORD\n", "app.py"),
+        ("layer.zip", "WORD = 'two'\n", "python/words.py"),
+    ):
+        s3.put_object(Bucket="code", Key=key, Body=zip_of(source, name))
+    functions.create_function(
+        FunctionName="stored",
+        Runtime=f"python3.{sys.version_info[1]}",
+        Role=ROLE,
+        Handler="app.handler",
+        Code={"S3Bucket": "code", "S3Key": "one.zip"},
+    )
+    wait_active(functions, "stored")
+    assert invoke(functions, "stored") == "one"
+    layer = functions.publish_layer_version(
+        LayerName="words", Content={"S3Bucket": "code", "S3Key": "layer.zip"}
+    )
+    functions.update_function_configuration(
+        FunctionName="stored", Layers=[layer["LayerVersionArn"]]
+    )
+    wait_updated(functions, "stored")
+    functions.update_function_code(FunctionName="stored", S3Bucket="code", S3Key="two.zip")
+    wait_updated(functions, "stored")
+    assert invoke(functions, "stored") == "two"
+    for bucket, key, said in (
+        ("none", "k", "NoSuchBucket. S3 Error Message: The specified bucket does not exist"),
+        ("code", "none", "NoSuchKey. S3 Error Message: The specified key does not exist."),
+    ):
+        answer = refusal(
+            functions, "update_function_code", FunctionName="stored", S3Bucket=bucket, S3Key=key
+        )
+        assert answer == (
+            400,
+            "InvalidParameterValueException",
+            f"Error occurred while GetObject. S3 Error Code: {said}",
+        )
+    functions.delete_function(FunctionName="stored")
+
+
+def test_a_mapping_has_tags(aws: Clients) -> None:
+    """Tags given with a mapping, and later, are listed by its ARN."""
+    functions = aws("lambda")
+    url = aws("sqs").create_queue(QueueName="tagged")["QueueUrl"]
+    attributes = aws("sqs").get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])
+    made = functions.create_event_source_mapping(
+        FunctionName="function",
+        EventSourceArn=attributes["Attributes"]["QueueArn"],
+        Enabled=False,
+        Tags={"a": "1"},
+    )
+    arn = made["EventSourceMappingArn"]
+    functions.tag_resource(Resource=arn, Tags={"b": "2"})
+    functions.untag_resource(Resource=arn, TagKeys=["a"])
+    assert functions.list_tags(Resource=arn)["Tags"] == {"b": "2"}
 
 
 def test_presigned_url(aws: Clients) -> None:

@@ -233,8 +233,8 @@ def test_record(worker: Worker) -> None:
 
 def test_window(worker: Worker) -> None:
     """With a window messages are gathered into one batch, larger than a receive."""
-    worker.map(BatchSize=20, MaximumBatchingWindowInSeconds=1)
     worker.send([{"n": n} for n in range(20)])
+    worker.map(BatchSize=20, MaximumBatchingWindowInSeconds=10)
     eventually(lambda: sum(worker.numbers.values()) == 20, "all messages")
     assert [len(batch["records"]) for batch in worker.batches] == [20]
 
@@ -282,12 +282,18 @@ def test_deleted_function(worker: Worker) -> None:
 
 
 def test_function_error(worker: Worker) -> None:
-    """A batch whose handler raises comes again whole when it is visible again."""
-    worker.map()
+    """What a handler raises at is not deleted, and comes again when it is visible again."""
+    worker.aws("sqs").set_queue_attributes(
+        QueueUrl=worker.url, Attributes={"VisibilityTimeout": "1"}
+    )
+    worker.map(BatchSize=1)
     worker.aws("sqs").send_message(QueueUrl=worker.url, MessageBody='"no object"')
     worker.send([{"n": 1}])
-    eventually(lambda: worker.numbers[1] == 1, "the message that can be processed")
-    assert worker.left() == 1
+    eventually(lambda: worker.numbers[1] == 1 and worker.left() == 1, "the other's end")
+    worker.aws("lambda").delete_event_source_mapping(UUID=worker.mapping)
+    eventually(lambda: is_gone(worker.aws("lambda"), worker.mapping), "the end of the mapping")
+    (message,) = eventually(lambda: worker.drained(worker.name), "the message")
+    assert int(message["Attributes"]["ApproximateReceiveCount"]) > 1
 
 
 # --- It must show -----------------------------------------------------------------------------
@@ -358,7 +364,7 @@ def test_killed_in_the_middle(tmp_path: Path) -> None:
         with Serving("--aws", engine.url) as first, clients_of(first.url) as aws:
             first.keep_reading()
             worker = polling(aws, tmp_path / "log", ScalingConfig={"MaximumConcurrency": 2})
-            worker.send([{"n": n, "sleep": 0.1} for n in range(total)])
+            worker.send([{"n": n, "sleep": 0.3} for n in range(total)])
             eventually(lambda: len(worker.numbers) > total // 4, "some messages")
             first.stop(signal.SIGKILL)
         assert len(worker.numbers) < total
@@ -395,3 +401,28 @@ def polling(aws: Clients, log: Path, **members: Any) -> Worker:
     worker.make_queue()
     worker.map(**members)
     return worker
+
+
+def test_groups_in_order(tmp_path: Path) -> None:
+    """Where FIFO queues are taken, each group is processed in order, one batch at a time."""
+    with (
+        EmbeddedAws() as engine,
+        Serving("--aws", engine.url) as serving,
+        clients_of(serving.url) as aws,
+    ):
+        worker = Worker(aws, tmp_path / "log", "orders")
+        worker.make_function()
+        attributes = {"FifoQueue": "true", "ContentBasedDeduplication": "true"}
+        url = aws("sqs").create_queue(QueueName="orders.fifo", Attributes=attributes)["QueueUrl"]
+        worker.arn = queue_arn("orders.fifo")
+        worker.map(BatchSize=3)
+        for n in range(18):
+            aws("sqs").send_message(
+                QueueUrl=url, MessageBody=json.dumps({"n": n}), MessageGroupId=str(n % 3)
+            )
+        eventually(lambda: len(worker.numbers) == 18, "all messages")
+        found = [json.loads(record["body"])["n"] for record in worker.records]
+        for group in range(3):
+            assert [n for n in found if n % 3 == group] == list(range(group, 18, 3))
+        groups = {record["attributes"]["MessageGroupId"] for record in worker.records}
+        assert groups == {"0", "1", "2"}

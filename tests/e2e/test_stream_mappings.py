@@ -16,6 +16,7 @@ from botocore.exceptions import ClientError
 from tests.support.aws import Clients, clients_of, eventually
 from tests.support.command_line import Serving, run
 from tests.support.embedded_aws import EmbeddedAws
+from tests.support.lambda_api import create
 from tests.support.mapped_functions import (
     Book,
     create_stream,
@@ -153,6 +154,49 @@ def test_changes_of_a_mapping(aws: Clients, tmp_path: Path) -> None:
     map_source(aws, "two", arn, StartingPosition="TRIM_HORIZON")
     eventually(lambda: len(books["two"].data()) == 8)
     assert len(books["one"].lines()) == 5
+
+
+def test_batch_that_our_end_interrupts(tmp_path: Path, book: Book) -> None:
+    """A batch whose function we end is not given up, though no retry is allowed: it comes again."""
+    slow = "import time\ndef handler(event, context):\n    print('began', flush=True)\n"
+    with EmbeddedAws() as other:
+        start = ("--aws", other.url, "--state", str(tmp_path / "state"))
+        members: dict[str, Any] = {"StartingPosition": "TRIM_HORIZON", "MaximumRetryAttempts": 0}
+        with Serving(*start) as serving, clients_of(serving.url) as aws:
+            arn = create_stream(aws, "interrupted")
+            put_numbers(aws, "interrupted", 0, 3)
+            create(aws("lambda"), "ship", f"{slow}    time.sleep(50)\n", Timeout=60)
+            map_source(aws, "ship", arn, **members)
+            serving.wait_for("began")
+            serving.stop()
+            assert "what is in them comes again" in serving.log
+            assert "given up" not in serving.log
+        with Serving(*start) as serving, clients_of(serving.url) as aws:
+            create_writer(aws, "ship", book)
+            map_source(aws, "ship", arn, **members)
+            wait_for_lines(book, 3)
+
+
+def test_place_of_another_function_is_kept(tmp_path: Path) -> None:
+    """A mapping that was updated to another function goes on with it after a restart too."""
+    books = {name: Book(tmp_path / name) for name in ("one", "two")}
+    with EmbeddedAws() as other:
+        start = ("--aws", other.url, "--state", str(tmp_path / "state"))
+        with Serving(*start) as serving, clients_of(serving.url) as aws:
+            arn = create_stream(aws, "moving")
+            for name, book in books.items():
+                create_writer(aws, name, book)
+            mapping = map_source(aws, "one", arn, StartingPosition="TRIM_HORIZON")
+            put_numbers(aws, "moving", 0, 5)
+            wait_for_lines(books["one"], 5)
+            aws("lambda").update_event_source_mapping(UUID=mapping, FunctionName="two")
+            wait_for_state(aws, mapping, "Enabled")
+        with Serving(*start) as serving, clients_of(serving.url) as aws:
+            create_writer(aws, "two", books["two"])
+            put_numbers(aws, "moving", 5, 8)
+            map_source(aws, "two", arn, StartingPosition="TRIM_HORIZON")
+            wait_for_lines(books["two"], 3)
+    assert books["two"].data() == {"5", "6", "7"}
 
 
 @pytest.mark.parametrize(

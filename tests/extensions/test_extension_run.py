@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import threading
+from types import SimpleNamespace
 
 import pytest
 from pytest_httpserver import BlockingHTTPServer
@@ -327,22 +328,27 @@ def test_thaw_comes_before_other_handlers(monkeypatch: pytest.MonkeyPatch) -> No
     """After a rest the on_thaw handlers come first, once, with its seconds; a failing one is
     told.
     """
-    monkeypatch.setattr("lambda_extensions.thaw.REST_SECONDS", 0.2)
+    clock = [1e9]
+    monkeypatch.setattr("lambda_extensions.thaw.time", SimpleNamespace(time=lambda: clock[0]))
     seen: list[str] = []
 
     class Shipper(Extension):
         def thaw(self, rest: float) -> None:
-            assert 0.2 < rest < 10
+            assert rest == 5.5
             seen.append("thaw")
 
         def invoke(self, event: InvokeEvent) -> None:
             seen.append(event.request_id)
 
     def after_a_rest(_: bytes) -> bytes:
-        threading.Event().wait(0.25)
+        clock[0] += 5.5
         return invoke("b")
+
+    def after_a_moment(_: bytes) -> bytes:
+        clock[0] += 5.0
+        return invoke("c")
 
     extension = Shipper("hello")
     extension.on_invoke(lambda _: seen.append("second"))
-    run(monkeypatch, extension, REGISTERED, invoke("a"), after_a_rest, invoke("c"), SHUTDOWN)
+    run(monkeypatch, extension, REGISTERED, invoke("a"), after_a_rest, after_a_moment, SHUTDOWN)
     assert seen == ["a", "second", "thaw", "b", "second", "c", "second"]

@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -378,7 +379,8 @@ def test_rest_comes_before_a_delivery(monkeypatch: pytest.MonkeyPatch) -> None:
     """After a rest the on_thaw handler comes before records are delivered: connections that were
     kept are dropped before they are used.
     """
-    monkeypatch.setattr("lambda_extensions.thaw.REST_SECONDS", 0.2)
+    clock = [1e9]
+    monkeypatch.setattr("lambda_extensions.thaw.time", SimpleNamespace(time=lambda: clock[0]))
     extension = Extension("shipper")
     seen: list[Any] = []
 
@@ -394,8 +396,8 @@ def test_rest_comes_before_a_delivery(monkeypatch: pytest.MonkeyPatch) -> None:
 
     def post_and_rest(request: bytes) -> bytes:
         platform.post(record("function", "one"))
-        eventually(lambda: seen == ["one"], "the first record")
-        threading.Event().wait(0.3)
+        eventually(lambda: extension.counters.delivered == 1, "the first record")
+        clock[0] += 3600  # frozen
         platform.post(record("function", "two"))
         eventually(lambda: seen == ["one", "thaw", "two"], "the second record")
         return shutdown(request)

@@ -86,8 +86,8 @@ def test_handler_that_never_returns_lets_invocations_go(
         'lambda_extensions: extension "hello": a handler of INVOKE has not returned for '
         f"{held} s; invocations go on without it\n"
     )
-    assert float(held) - 0.05 <= asked[1] - asked[0] < 2.0
-    assert asked[3] - asked[1] < 1.0
+    assert float(held) - 0.05 <= asked[1] - asked[0] < 5.0
+    assert asked[3] - asked[1] < 5.0
 
 
 def test_loss_of_lambda_is_told_although_a_handler_hangs() -> None:

@@ -81,7 +81,7 @@ def test_handler_that_hangs_takes_no_time_from_others_at_the_end() -> None:
     good = wish(healthy, FlushPolicy.on_shutdown())
     with taking_in(hanging, good) as intake:
         assert intake.accept(batch("a"), 1)
-        intake.end(shutdown(1.0))
+        intake.end(shutdown(2.0))
         gate.set()
     assert [record.record for record in slow_send] == ["a"]
     assert (good.counters.delivered, hanging.counters.dropped) == (1, 1)

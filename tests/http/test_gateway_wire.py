@@ -11,6 +11,7 @@ from typing import Self
 
 import pytest
 
+from rapid_mock.http import upstream
 from rapid_mock.http.exchange import Exchange, Request
 from rapid_mock.http.gateway import AwsAnswer, Gateway
 from rapid_mock.http.server import Buffered
@@ -186,6 +187,23 @@ def test_connections_are_kept(aws: FarAws, client: RawClient) -> None:
         assert far.read_until(b"\r\n\r\n").startswith(b"GET /b HTTP/1.1\r\n")
         far.answer(b"HTTP/1.1 204 No Content\r\n\r\n")
         assert client.read_until(b"\r\n\r\n") == b"HTTP/1.1 204 No Content\r\n\r\n"
+
+
+def test_connections_are_not_kept_for_long(
+    aws: FarAws, client: RawClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A connection that is not used again is closed by us, before the server may close it."""
+    monkeypatch.setattr(upstream, "IDLE_SECONDS", 0.05)
+    client.send(b"GET /a HTTP/1.1\r\nHost: localhost\r\n\r\n")
+    with aws.accept() as far:
+        far.read_until(b"\r\n\r\n")
+        far.answer(b"HTTP/1.1 204 No Content\r\n\r\n")
+        client.read_until(b"\r\n\r\n")
+        with contextlib.suppress(ConnectionResetError):
+            assert far.socket.recv(1) == b""
+    client.send(b"GET /b HTTP/1.1\r\nHost: localhost\r\n\r\n")
+    with aws.accept() as far:
+        assert far.read_until(b"\r\n\r\n").startswith(b"GET /b HTTP/1.1\r\n")
 
 
 def test_answer_that_ends_with_its_connection(aws: FarAws, client: RawClient) -> None:

@@ -11,17 +11,19 @@ from pathlib import Path
 from tests.support.exchanges import CLOSED, Answer, read_answer, send_request
 from tests.support.peers import RuntimeInterfaceEmulator
 from tests.support.placeholders import Bindings
-from tests.support.puppets import Direct, Puppet, Stage, Wire, open_stage
+from tests.support.puppets import Direct, Puppet, Speaker, Stage, Wire, open_stage
 from tests.support.recorded import Expected, Request, Scenario, Step, add_context
 from tests.support.walks import EXTERNAL, UNKNOWN, Saying, externals
 
-PARKED_SECONDS = 0.05
+PARKED_SECONDS, ANSWER_SECONDS = 0.05, 5.0
+"""How long a call that may wait for others, and one that may not, is given."""
 QUIET_SECONDS = 0.01
 ENTRANCE_SECONDS = 0.5
 """How long a process may take to come; RIE holds the runtime back until extensions register."""
 TICK = 10.0
 NAMESPACE = ("unshare", "--map-root-user", "--mount", "sh", "-c")
 OVER_OPT = 'mount --bind "$0" /opt && exec "$@"'
+_PING = Request("GET", "/2018-06-01/ping", [], b"")
 _UUID = re.compile("[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _REQUEST_ID = "Lambda-Runtime-Aws-Request-Id"
 _EXTENSION_ID = "Lambda-Extension-Identifier"
@@ -98,8 +100,21 @@ class LiveRecording:
         call = Call(saying.actor, now, request)
         call.reading = asyncio.create_task(self._read(call, wire, party))
         self._calls.append(call)
-        await asyncio.wait((call.reading,), timeout=PARKED_SECONDS)
+        may_park = saying.actor == "invoker" or saying.path.endswith("/next")
+        patience = PARKED_SECONDS if may_park else ANSWER_SECONDS
+        await asyncio.wait((call.reading,), timeout=patience)
+        if not call.reading.done():
+            await self._ping(speaker)
         await self._settle(now + TICK / 2)
+
+    async def _ping(self, speaker: Speaker) -> None:
+        """A busy machine is no reason for not answering: RIE has had its turn."""
+        if speaker is self._invoker:
+            return
+        wire = await speaker.open()
+        await send_request(wire, _PING, self._bindings)
+        await asyncio.wait_for(read_answer(wire.reader, "GET"), ANSWER_SECONDS)
+        wire.close()
 
     async def _read(self, call: Call, wire: Wire, party: str) -> None:
         call.answer = await read_answer(wire.reader, call.request.method)

@@ -56,6 +56,11 @@ RUNTIMES_TEXT = (
     "java17, nodejs16.x, dotnet10, dotnet8, java11, dotnet6, nodejs18.x, provided.al2, java8.al2]"
 )
 NO_LAYER = "The resource you requested does not exist."
+NO_MAPPING = (
+    "arn:aws:lambda:us-east-1:123456789012:event-source-mapping:"
+    "11111111-2222-3333-4444-555555555555"
+)
+NO_PROVIDER = "arn:aws:lambda:us-east-1:123456789012:capacity-provider:none"
 NO_TAGS = "Tags on function aliases and versions are not supported. Please specify a function ARN."
 LAYER = "arn:aws:lambda:us-east-1:123456789012:layer:"
 UNREAD = "Could not parse request body into json: Could not parse payload into json: "
@@ -596,6 +601,12 @@ TABLE = {
     "tags of nothing": missing(
         "list_tags", f"Function not found: {ARN}none", Resource=f"{ARN}none"
     ),
+    "tags of a missing mapping": missing(
+        "list_tags", f"Event source mapping not found: {NO_MAPPING}", Resource=NO_MAPPING
+    ),
+    "tags of a missing capacity provider": missing(
+        "list_tags", f"Capacity provider not found: {NO_PROVIDER}", Resource=NO_PROVIDER
+    ),
     "tags of a version": refused("tag_resource", NO_TAGS, Resource=f"{ARN}f:1", Tags={"a": "b"}),
     "tags of $LATEST": refused("list_tags", NO_TAGS, Resource=f"{ARN}f:$LATEST"),
     "no tags": refused(
@@ -937,6 +948,26 @@ TABLE = {
         "String, Number, Array, Object or token 'null', 'true' or 'false')\n"
         f"{SOURCE_TEXT}1, column: 1]",
     ),
+}
+
+
+REQUEST_TOO_LARGE = "Request must be smaller than 70167211 bytes for the CreateFunction operation"
+BUSY = (
+    f"The operation cannot be performed at this time. An update is in progress for resource: {ARN}f"
+)
+STATES = {
+    "created": {
+        "State": "Pending",
+        "StateReason": "The function is being created.",
+        "StateReasonCode": "Creating",
+    },
+    "active": {"State": "Active", "LastUpdateStatus": "Successful"},
+    "updating": {
+        "State": "Active",
+        "LastUpdateStatus": "InProgress",
+        "LastUpdateStatusReason": "The function is being created.",
+        "LastUpdateStatusReasonCode": "Creating",
+    },
 }
 
 
