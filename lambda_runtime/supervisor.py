@@ -239,16 +239,17 @@ class Supervisor:
             self._replace(worker.number, f"ended with {how} (pid {worker.pid})", is_young=is_young)
 
     def _replace(self, number: int, what: str, *, is_young: bool) -> None:
-        """Have another worker after a while that doubles with each young death."""
+        """Have another worker: at once, then after a while that doubles with each young death."""
         self._deaths[number] = self._deaths[number] + 1 if is_young else 0
         deaths = self._deaths[number]
         if deaths >= MOST_DEATHS and not self._workers:
             self._note(f"worker {number} {what}, {deaths} in a row, and no other is left")
             self._leave(1)
-        doubled = FIRST_DELAY_SECONDS * 2.0 ** (deaths - 1)
-        delay = min(LONGEST_DELAY_SECONDS, doubled) if deaths else 0.0
+        doubled = FIRST_DELAY_SECONDS * 2.0 ** (deaths - 2)
+        delay = min(LONGEST_DELAY_SECONDS, doubled) if deaths > 1 else 0.0
         self._due[number] = monotonic() + delay
-        self._note(f"worker {number} {what}; another one starts in {delay:g} s")
+        when = f"in {delay:g} s" if delay else "at once"
+        self._note(f"worker {number} {what}; another one starts {when}")
 
     def _answer_for(self, worker: Worker, how: str) -> None:
         """The invocations that a dead worker had fail now, and not at their deadlines."""

@@ -52,7 +52,7 @@ from rapid_mock.played_processes import PlayedExtension, PlayedRuntime
 from rapid_mock.results import InvocationResult
 from rapid_mock.trace import Trace
 from rapid_mock.tracing import new_trace_header
-from rapid_mock.wire import ANSWER_SECONDS, ApiCall, call
+from rapid_mock.wire import ANSWER_SECONDS, ApiAnswer, ApiCall, call
 
 _T = TypeVar("_T")
 
@@ -261,6 +261,16 @@ class ExecutionEnvironment:
                 raise TimeoutError(f"{method} {path} was not dealt with")
             self._do(lambda: None)
         return sent
+
+    def ask(
+        self, method: str, path: str, headers: Mapping[str, str] | None = None, body: bytes = b""
+    ) -> ApiAnswer:
+        """Send a request that is answered at once; returns when all that follows has happened."""
+        sent = self.send(method, path, headers, body)
+        try:
+            return sent.answer()
+        finally:
+            self._do(lambda: None)  # the answer is the first thing that follows
 
     # --- The driver's observer --------------------------------------------------------------
 

@@ -160,7 +160,7 @@ class PlayedRuntime(PlayedProcess):
         return self._call(method, path, sent, json.dumps(error).encode())
 
     def _call(self, method: str, path: str, headers: Mapping[str, str], body: bytes) -> ApiAnswer:
-        return self._environment.send(method, path, headers, body).answer()
+        return self._environment.ask(method, path, headers, body)
 
 
 class PlayedExtension(PlayedProcess):
@@ -177,7 +177,7 @@ class PlayedExtension(PlayedProcess):
         if features is not None:
             headers[contract.HEADER_EXTENSION_ACCEPT_FEATURE] = features
         body = json.dumps({"events": events}).encode()
-        answer = self._environment.send(method, path, headers, body).answer()
+        answer = self._environment.ask(method, path, headers, body)
         self.identifier = answer.header(contract.HEADER_EXTENSION_IDENTIFIER) or ""
         return self
 
@@ -199,7 +199,7 @@ class PlayedExtension(PlayedProcess):
         if buffering is not None:
             subscription["buffering"] = buffering
         body = json.dumps(subscription).encode()
-        return self._environment.send(method, path, self._identified(), body).answer()
+        return self._environment.ask(method, path, self._identified(), body)
 
     def init_error(self, error_type: str = "Extension.InitError") -> ApiAnswer:
         """Report that it cannot begin; it should exit then."""
@@ -212,7 +212,7 @@ class PlayedExtension(PlayedProcess):
     def _report(self, operation: contract.Operation, error_type: str) -> ApiAnswer:
         method, path, _ = operation
         headers = self._identified() | {contract.HEADER_EXTENSION_ERROR_TYPE: error_type}
-        return self._environment.send(method, path, headers).answer()
+        return self._environment.ask(method, path, headers)
 
     def _identified(self) -> dict[str, str]:
         return {contract.HEADER_EXTENSION_IDENTIFIER: self.identifier}

@@ -103,15 +103,14 @@ class TelemetryFeed:
     async def close(self) -> None:
         """Stop sending and drop all connections."""
         self.end()
-        tasks = list(self._tasks)
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.gather(*self._tasks, return_exceptions=True)
 
     def end(self) -> None:
         """Nobody listens any more: drop all connections, keep nothing."""
         self._is_flushing = False
         self._partial.clear()
+        for task in self._tasks:
+            task.cancel()
         for push in self._pushes.values():
             push.close()
         self._pushes.clear()

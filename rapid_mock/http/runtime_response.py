@@ -19,6 +19,7 @@ from rapid_mock.http.reported_errors import filter_error_type
 from rapid_mock.lifecycle.events import Ending, RuntimeResponseBegun, RuntimeResponseEnded
 from rapid_mock.service.requests import ChunkTaker
 
+SMALL_BYTES = 4096
 _RESPONSE_MODE = contract.HEADER_RESPONSE_MODE.lower()
 _ERROR_TYPE = contract.HEADER_ERROR_TYPE.lower()
 _ERROR_BODY = contract.HEADER_ERROR_BODY.lower()
@@ -115,7 +116,7 @@ class CollectedResponse:
 
     def __init__(self, report: _Report) -> None:
         self._report = report
-        self._chunks: list[bytes] = []
+        self._chunks: list[bytes | bytearray] = []
         self._size = 0
 
     def expect(self, size: int) -> None:
@@ -128,8 +129,18 @@ class CollectedResponse:
         if self._size > contract.MAX_PAYLOAD_BYTES:
             self._chunks.clear()
             self._report.oversized(contract.MAX_PAYLOAD_BYTES)
-        else:
+        elif not self._chunks or len(data) >= SMALL_BYTES:
             self._chunks.append(data)
+        else:
+            self._append_small(data)
+
+    def _append_small(self, data: bytes) -> None:
+        """Millions of chunks of a byte each would take a hundred times their size."""
+        last = self._chunks[-1]
+        if isinstance(last, bytearray):
+            last += data
+        else:
+            self._chunks.append(bytearray(data))
 
     def end(self, trailers: list[tuple[str, str]]) -> None:
         self._report.complete(b"".join(self._chunks), self._size, trailers)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -61,6 +63,8 @@ class Aws:
 
     async def start(self, watchdog: Watchdog) -> None:
         """Start the embedded one, if it is that; raises SetupError."""
+        if find_spec("boto3") is None:
+            raise SetupError("an AWS needs boto3: pip install 'lambda-runtime-sdk[aws]'")
         if self.is_embedded:
             self._embedded = await EmbeddedAws.start(watchdog)
             self.url = self._embedded.url
@@ -93,11 +97,17 @@ class Aws:
     def _run(
         self, region: str, service: str, operation: str, arguments: Mapping[str, Any]
     ) -> dict[str, Any]:
-        with self._lock:  # making a client is not safe with threads, using one is
+        with _telling():
+            answer: dict[str, Any] = getattr(self._made(region, service), operation)(**arguments)
+        return answer
+
+    def _made(self, region: str, service: str) -> Any:
+        """The one client; making it is not safe with threads, using it is."""
+        with self._lock:
             client = self._clients.get((region, service))
             if client is None:
                 client = self._clients[region, service] = self._client(region, service)
-        return _called(getattr(client, operation), arguments)
+        return client
 
     def _client(self, region: str, service: str) -> Any:
         import boto3
@@ -121,17 +131,18 @@ class Aws:
             client.close()
 
 
-def _called(operation: Callable[..., Any], arguments: Mapping[str, Any]) -> dict[str, Any]:
+@contextmanager
+def _telling() -> Iterator[None]:
+    """Raise CallFailed for whatever boto3 raises."""
     from botocore.exceptions import BotoCoreError, ClientError
 
     try:
-        answer: dict[str, Any] = operation(**arguments)
+        yield
     except ClientError as refusal:
         said = refusal.response.get("Error", {})
         raise CallFailed(str(said.get("Code", "")), str(said.get("Message", ""))) from refusal
     except BotoCoreError as error:
         raise CallFailed(type(error).__name__, str(error)) from error
-    return answer
 
 
 class RegionalCalls:

@@ -117,6 +117,21 @@ def test_fifty_callers_share_what_is_reserved(
     assert invoke(serving)[0] in {call.result()[0] for call in calls}
 
 
+def test_fifty_callers_share_what_is_reserved_and_provisioned(
+    serving: Serving, client: Any, tmp_path: Path
+) -> None:
+    """Reserved 5, of it 2 provisioned: of fifty callers 2 and 3 run, and 45 hear the reason."""
+    client.put_function_concurrency(FunctionName="f", ReservedConcurrentExecutions=5)
+    publish(client, "f")
+    provision(client, "1", 2)
+    with at_work(serving, tmp_path / "five", 5, "1") as calls:
+        with ThreadPoolExecutor(16) as pool:
+            reasons = list(pool.map(lambda _: invoke(serving, qualifier="1"), range(45)))
+        assert reasons == [RESERVED] * 45
+    kinds = sorted(call.result()[1] for call in calls)
+    assert kinds == ["on-demand"] * 3 + ["provisioned-concurrency"] * 2
+
+
 def test_a_throttle_is_a_429_with_its_reason(client: Any) -> None:
     """The refusal has AWS's message, type and reason, and nothing else, as recorded."""
     client.put_function_concurrency(FunctionName="f", ReservedConcurrentExecutions=0)

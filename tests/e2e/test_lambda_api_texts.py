@@ -14,15 +14,18 @@ import pytest
 from botocore.exceptions import ClientError
 
 from tests.support.command_line import Serving
-from tests.support.lambda_api import ARN, client_of, create, publish, refusal, zip_of
+from tests.support.lambda_api import client_of, create, publish, refusal, zip_of
 from tests.support.lambda_api import wait_updated as wait
 from tests.support.recorded_texts import (
+    BUSY,
     CONFLICT,
     FAULTS,
     GOOD,
     INVALID,
     PYTHON,
+    REQUEST_TOO_LARGE,
     SOURCE,
+    STATES,
     TABLE,
     Fault,
     Row,
@@ -93,21 +96,32 @@ def test_a_request_that_is_too_large_is_refused_before_it_is_read(client: Any) -
         sender.putheader("Content-Length", "70167212")
         sender.endheaders()
         answer = sender.getresponse()
-        text = "Request must be smaller than 70167211 bytes for the CreateFunction operation"
-        assert (answer.status, json.loads(answer.read())) == (413, {"Message": text})
+        assert (answer.status, json.loads(answer.read())) == (413, {"Message": REQUEST_TOO_LARGE})
         assert answer.headers["x-amzn-ErrorType"] == "RequestEntityTooLargeException"
+
+
+def test_states_are_told_in_the_words_of_aws(client: Any) -> None:
+    """A new function is pending, then active; an update is in progress, then has succeeded."""
+
+    def shown(configuration: Any) -> dict[str, str]:
+        names = ("State", "LastUpdateStatus")
+        return {name: text for name, text in configuration.items() if name.startswith(names)}
+
+    assert shown(create(client, "states", SOURCE, Runtime=PYTHON)) == STATES["created"]
+    assert shown(client.get_function(FunctionName="states")["Configuration"]) == STATES["active"]
+    updated = client.update_function_configuration(FunctionName="states", Timeout=5)
+    assert shown(updated) == STATES["updating"]
+    wait(client, "states")
+    assert shown(client.publish_version(FunctionName="states")) == STATES["active"]
+    changed = client.update_function_code(FunctionName="states", ZipFile=zip_of(""), Publish=True)
+    assert shown(changed) == STATES["created"]
 
 
 def test_an_update_in_progress_refuses_others(client: Any) -> None:
     """While code is being deployed, updates and PublishVersion are a 409 that says so."""
     large = archive_with("large", 150 << 20)
     client.update_function_code(FunctionName="f", ZipFile=large)
-    busy = (
-        409,
-        CONFLICT,
-        "The operation cannot be performed at this time. An update is in progress for resource: "
-        f"{ARN}f",
-    )
+    busy = (409, CONFLICT, BUSY)
     assert refusal(client, "update_function_configuration", FunctionName="f", Timeout=5) == busy
     assert refusal(client, "publish_version", FunctionName="f") == busy
     wait(client, "f")

@@ -155,6 +155,28 @@ def test_changes_of_a_mapping(aws: Clients, tmp_path: Path) -> None:
     assert len(books["one"].lines()) == 5
 
 
+def test_place_of_another_function_is_kept(tmp_path: Path) -> None:
+    """A mapping that was updated to another function goes on with it after a restart too."""
+    books = {name: Book(tmp_path / name) for name in ("one", "two")}
+    with EmbeddedAws() as other:
+        start = ("--aws", other.url, "--state", str(tmp_path / "state"))
+        with Serving(*start) as serving, clients_of(serving.url) as aws:
+            arn = create_stream(aws, "moving")
+            for name, book in books.items():
+                create_writer(aws, name, book)
+            mapping = map_source(aws, "one", arn, StartingPosition="TRIM_HORIZON")
+            put_numbers(aws, "moving", 0, 5)
+            wait_for_lines(books["one"], 5)
+            aws("lambda").update_event_source_mapping(UUID=mapping, FunctionName="two")
+            wait_for_state(aws, mapping, "Enabled")
+        with Serving(*start) as serving, clients_of(serving.url) as aws:
+            create_writer(aws, "two", books["two"])
+            put_numbers(aws, "moving", 5, 8)
+            map_source(aws, "two", arn, StartingPosition="TRIM_HORIZON")
+            wait_for_lines(books["two"], 3)
+    assert books["two"].data() == {"5", "6", "7"}
+
+
 @pytest.mark.parametrize(
     ("members", "text"),
     [

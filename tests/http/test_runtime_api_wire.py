@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import socket
+import tracemalloc
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 
@@ -274,6 +275,20 @@ def test_a_chunked_response_is_put_together(serve: Serve) -> None:
     with serve(None, Accepted()) as (server, environment):
         assert ask(server, CHUNKED + b"3\r\nabc\r\n2;x=y\r\nde\r\n0\r\n\r\n") == OK
     assert environment.events[1] == ended(b"abcde", content_type="application/octet-stream")
+
+
+def test_chunks_of_a_byte_take_no_more_room_than_the_body(serve: Serve) -> None:
+    """200 kB in as many chunks are kept as 200 kB, give or take what is being read."""
+    count = 200_000
+    with serve(None, Accepted()) as (server, environment):
+        tracemalloc.start()
+        try:
+            assert ask(server, CHUNKED + b"1\r\nx\r\n" * count + b"0\r\n\r\n") == OK
+            _, peak = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+    assert environment.events[1] == ended(b"x" * count, content_type="application/octet-stream")
+    assert peak < 5_000_000
 
 
 @pytest.mark.parametrize(

@@ -940,6 +940,26 @@ TABLE = {
 }
 
 
+REQUEST_TOO_LARGE = "Request must be smaller than 70167211 bytes for the CreateFunction operation"
+BUSY = (
+    f"The operation cannot be performed at this time. An update is in progress for resource: {ARN}f"
+)
+STATES = {
+    "created": {
+        "State": "Pending",
+        "StateReason": "The function is being created.",
+        "StateReasonCode": "Creating",
+    },
+    "active": {"State": "Active", "LastUpdateStatus": "Successful"},
+    "updating": {
+        "State": "Active",
+        "LastUpdateStatus": "InProgress",
+        "LastUpdateStatusReason": "The function is being created.",
+        "LastUpdateStatusReasonCode": "Creating",
+    },
+}
+
+
 class Fault(NamedTuple):
     """A function's source, and what its invoker gets; `<id>` is the request id."""
 

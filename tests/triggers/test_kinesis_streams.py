@@ -373,6 +373,7 @@ def test_expired_iterator(aws: EmbeddedAws, store: CheckpointStore, stream: Stre
             stream.put(numbers(5, 8))
             await world.until(lambda: len(world.done) == 8)
         assert world.data == numbers(0, 8)
+        assert world.calls.made.count("get_shard_iterator") == 2
         assert world.said == []
 
     asyncio.run(scenario())

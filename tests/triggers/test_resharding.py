@@ -55,6 +55,8 @@ def test_split_and_merge_are_followed(
         keys_in_order(records)
         shards = {record["eventID"].partition(":")[0] for record in records}
         assert shards == {ROOT, LOW, HIGH, MERGED}
+        known = second.checkpoints.known().items()
+        assert {name for name, shard in known if shard.has_ended} == {ROOT, LOW, HIGH}
 
     asyncio.run(scenario())
 
