@@ -10,6 +10,9 @@ import struct
 from dataclasses import dataclass
 
 MACHINES = {0x3E: "x86_64", 0xB7: "arm64"}
+HEAD_BYTES, SEGMENT_BYTES = 64, 56
+"""Of a 64-bit file; the head alone tells the machine."""
+
 _MACH_O = (b"\xcf\xfa\xed\xfe", b"\xfe\xed\xfa\xcf", b"\xca\xfe\xba\xbe")
 _LOADER_SEGMENT = 3
 _SYMBOL_VERSION = re.compile(rb"GLIBC_(\d+)\.(\d+)")
@@ -41,26 +44,26 @@ def read_binary(content: bytes) -> Binary | None:
 def _read_elf(content: bytes) -> Binary:
     order = ">" if content[5:6] == b"\x02" else "<"
     versions = [(int(one), int(two)) for one, two in _SYMBOL_VERSION.findall(content)]
-    try:
-        (machine,) = struct.unpack_from(f"{order}H", content, 18)
-        loader = _loader(content, order)
-    except struct.error:  # cut short
-        return Binary("Linux")
+    machine = int.from_bytes(content[18:20], "big" if order == ">" else "little")
     return Binary(
-        "Linux", MACHINES.get(machine, "another machine"), loader, max(versions, default=(0, 0))
+        "Linux",
+        MACHINES.get(machine, "another machine"),
+        _loader(content, order),
+        max(versions, default=(0, 0)),
     )
 
 
 def _loader(content: bytes, order: str) -> str:
-    """The interpreter segment of a 64-bit file; Lambda runs no others."""
-    if content[4:5] != b"\x02":
+    """The interpreter segment of a 64-bit file, for Lambda runs no others; empty without one."""
+    if content[4:5] != b"\x02" or len(content) < HEAD_BYTES:
         return ""
     (table,) = struct.unpack_from(f"{order}Q", content, 32)
     size, count = struct.unpack_from(f"{order}HH", content, 54)
     for number in range(count):
-        at = table + number * size
-        (kind,) = struct.unpack_from(f"{order}I", content, at)
+        segment = content[table + number * size :][:SEGMENT_BYTES]
+        if len(segment) < SEGMENT_BYTES:
+            return ""
+        (kind, start, length) = struct.unpack(f"{order}I4xQ16xQ16x", segment)
         if kind == _LOADER_SEGMENT:
-            start, length = struct.unpack_from(f"{order}Q16xQ", content, at + 8)
             return content[start : start + length].rstrip(b"\0").decode("utf-8", "replace")
     return ""

@@ -27,6 +27,7 @@ from lambda_extensions.layer_content import (
     add_requirements,
     add_sdk,
     add_source,
+    bound_libraries,
     wrong_libraries,
 )
 
@@ -74,6 +75,8 @@ def build(
         if requirements is not None:
             add_requirements(requirements, code, versions, arch)
         warnings += wrong_libraries(code, versions, arch)
+        if not pythons and bundled is None:
+            warnings += bound_libraries(code)
         _add_launcher(root, name, versions, is_strict=bool(pythons))
         if bundled is not None:
             shutil.copytree(bundled, code / "python", symlinks=True, ignore=NOT_BUNDLED)

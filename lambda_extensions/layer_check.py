@@ -8,14 +8,13 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
 from zlib import error as BadDeflate  # noqa: N812  an exception, and named as one
 
-from lambda_extensions.binary import read_binary
+from lambda_extensions.binary import HEAD_BYTES, read_binary
 from lambda_extensions.extension_check import Finding, LayerFile, findings_in
 from lambda_runtime import contract
 
 MAX_UNZIPPED_BYTES = 250 * 1024 * 1024
 MAX_UPLOAD_BYTES = 50 * 1024 * 1024
 DIRECTORY = "extensions"
-LIBRARY_HEAD_BYTES = 64
 UNDERSTOOD = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 ENCRYPTED = 0x1
 
@@ -100,7 +99,7 @@ def _of_libraries(
     for entry in entries:
         if not entry.filename.endswith((".so", ".pyd", ".dylib")):
             continue
-        content = _content(archive, entry, LIBRARY_HEAD_BYTES)
+        content = _content(archive, entry, HEAD_BYTES)
         binary = None if isinstance(content, Finding) else read_binary(content)
         if binary is None:
             continue

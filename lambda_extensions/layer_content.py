@@ -9,7 +9,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from lambda_extensions.binary import read_binary
+from lambda_extensions.binary import HEAD_BYTES, read_binary
 from lambda_extensions.errors import LambdaExtensionsError
 from lambda_runtime import contract
 
@@ -99,12 +99,23 @@ def wrong_libraries(code: Path, versions: Sequence[str], arch: str) -> Iterator[
     for path in sorted((*code.rglob("*.so"), *code.rglob("*.pyd"), *code.rglob("*.dylib"))):
         place = path.relative_to(code)
         with path.open("rb") as file:
-            binary = read_binary(file.read(64))
+            binary = read_binary(file.read(HEAD_BYTES))
         if binary is not None and binary.system != "Linux":
             yield f"{place} is for {binary.system} and not for Linux"
-        elif binary is not None and binary.machine not in ("", arch):
+        elif binary is not None and binary.machine != arch:
             yield f"{place} is for {binary.machine} and not for {arch}"
         found = _TAG.search(path.name)
         missing = [one for one in versions if found is not None and one != f"3.{found[1]}"]
         if missing and found is not None:
             yield f"{place} is for Python 3.{found[1]} and not for {', '.join(missing)}"
+
+
+def bound_libraries(code: Path) -> Iterator[str]:
+    """Compiled modules that only one version of Python can import, where any may come."""
+    bound = [path for path in sorted(code.rglob("*.so")) if _TAG.search(path.name)]
+    if bound:
+        yield (
+            f"{len(bound)} compiled modules such as {bound[0].relative_to(code)} are for one "
+            "version of Python: name the functions' with --python, or bring one along with "
+            "--bundle-python"
+        )

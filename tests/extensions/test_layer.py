@@ -239,6 +239,8 @@ def test_requirements_are_in_the_layer(
         "_fruit.cpython-37-darwin.so is for macOS and not for Linux",
         f"_fruit.cpython-37-darwin.so is for Python 3.7 and not for {OWN_VERSION}",
         "_other.abi3.so is for x86_64 and not for arm64",
+        "2 compiled modules such as _fast.cpython-37-x86_64-linux-gnu.so are for one version of "
+        "Python: name the functions' with --python, or bring one along with --bundle-python",
     ]
     (tmp_path / "requirements.txt").write_text("nobody-has-this\n")
     with pytest.raises(CannotBuild, match=r"^pip cannot install .*nobody-has-this"):

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from lambda_extensions.binary import read_binary
+from lambda_extensions.binary import Binary, read_binary
 from lambda_extensions.layer_check import check
 from tests.support.command_line import ROOT
 from tests.support.layers import ELF_ARM, ELF_X86, executable, foreign
@@ -149,7 +149,9 @@ GNU, MUSL = b"/lib64/ld-linux-x86-64.so.2\0", b"/lib/ld-musl-x86_64.so.1\0"
             executable(MUSL),
             "error: extensions/x: needs /lib/ld-musl-x86_64.so.1, and Lambda's images have glibc; ",
         ),
-        (ELF_X86[:17], None),
+        (ELF_X86[:20], None),
+        (executable(GNU)[:100], None),
+        (b"\x7fELF", "error: extensions/x: is for another machine, not for x86_64 or arm64; "),
     ],
 )
 def test_libraries_of_a_binary(tmp_path: Path, content: bytes, finding: str | None) -> None:
@@ -169,6 +171,7 @@ def test_program_of_this_machine_is_read(tmp_path: Path) -> None:
     if found.system == "Linux":
         assert found.machine == {"x86_64": "x86_64", "aarch64": "arm64"}[os.uname().machine]
         assert found.loader.startswith("/lib")
+        assert read_binary(content[:64]) == Binary("Linux", found.machine)
         assert check(foreign(tmp_path, ("extensions/x", 0o755, content)), found.machine) is not None
 
 
