@@ -70,11 +70,11 @@ def _children() -> set[str]:
 
 
 def _left(before: set[str]) -> list[str]:
-    return [
-        f"{pid}: {Path(f'/proc/{pid}/cmdline').read_bytes()!r}"
-        for pid in _children() - before
-        if Path(f"/proc/{pid}").exists()
-    ]
+    left = []
+    for pid in _children() - before:
+        with contextlib.suppress(OSError):  # it has ended since it was listed
+            left.append(f"{pid}: {Path(f'/proc/{pid}/cmdline').read_bytes()!r}")
+    return left
 
 
 def _strangers(before: set[threading.Thread]) -> list[str]:

@@ -68,10 +68,7 @@ class PushTriggers:
         queue = before.queue if before is not None else await self._create(name)
         tags = {TAG: trigger.to_tag()}
         await self._calls.call("sqs", "tag_queue", QueueUrl=queue.url, Tags=tags)
-        self._carried[name] = _Carried(trigger, queue)
-        if name not in self._pollers:
-            poller = asyncio.get_running_loop().create_task(self._carry(name))
-            self._pollers[name] = poller
+        self._poll(_Carried(trigger, queue))
         return queue.arn
 
     async def drop(self, is_over: Callable[[PushTrigger], bool]) -> None:
@@ -100,13 +97,19 @@ class PushTriggers:
         return None if carried is None else carried.trigger
 
     async def restore(self) -> None:
-        """Carry on with what an earlier service began on the same engine."""
+        """Carry on with what an earlier service began on the same engine.
+
+        What was put meanwhile is newer than its tag was when it was read.
+        """
         listed = await self._calls.call("sqs", "list_queues", QueueNamePrefix=QUEUE_PREFIX)
         for url in listed.get("QueueUrls", []):
             tags = await self._calls.call("sqs", "list_queue_tags", QueueUrl=url)
             trigger = from_tag(tags.get("Tags", {}).get(TAG, ""))
-            if trigger is not None:
-                await self.put(trigger)
+            if trigger is None:
+                continue
+            queue = await self._queue(url)
+            if trigger.queue_name not in self._carried:
+                self._poll(_Carried(trigger, queue))
 
     async def close(self) -> None:
         """Poll no more; returns when nothing is under way. The queues stay for the next service."""
@@ -118,13 +121,20 @@ class PushTriggers:
     async def _create(self, name: str) -> _Queue:
         attributes = {"VisibilityTimeout": str(AGAIN_SECONDS)}
         made = await self._calls.call("sqs", "create_queue", QueueName=name, Attributes=attributes)
+        return await self._queue(made["QueueUrl"])
+
+    async def _queue(self, url: str) -> _Queue:
         found = await self._calls.call(
-            "sqs",
-            "get_queue_attributes",
-            QueueUrl=made["QueueUrl"],
-            AttributeNames=["QueueArn"],
+            "sqs", "get_queue_attributes", QueueUrl=url, AttributeNames=["QueueArn"]
         )
-        return _Queue(made["QueueUrl"], found["Attributes"]["QueueArn"])
+        return _Queue(url, found["Attributes"]["QueueArn"])
+
+    def _poll(self, carried: _Carried) -> None:
+        name = carried.trigger.queue_name
+        self._carried[name] = carried
+        if name not in self._pollers:
+            poller = asyncio.get_running_loop().create_task(self._carry(name))
+            self._pollers[name] = poller
 
     async def _carry(self, name: str) -> None:
         """Poll one queue; an engine that does not answer is asked again, less and less often."""

@@ -1,7 +1,7 @@
 """SNS, S3 and EventBridge as sources of events: all of it, wired. Start here.
 
 sources = PushSources(calls, clock, place, accept=..., exists=..., explain=...)
-await sources.restore()              # what an earlier service began on the same engine
+sources.start()                      # what an earlier service began on the same engine
 gateway = Gateway(upstream, sources.interceptions)
 await sources.close()
 """

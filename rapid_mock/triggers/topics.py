@@ -55,14 +55,17 @@ class TopicCalls:
             return _refusal("InvalidParameter", _NO_RAW)
         topic, function = fields.get("TopicArn", ""), fields.get("Endpoint", "")
         known = self._triggers.of(SNS, topic)
-        trigger = PushTrigger(SNS, topic, function, function)
+        trigger = next(
+            (each for each in known if each.target_arn == function),
+            PushTrigger(SNS, topic, function, function),
+        )
         queue_arn = await self._triggers.put(trigger)
         told = {**fields, "Protocol": "sqs", "Endpoint": queue_arn}
         answer = await forward(urlencode(told).encode())
         text = answer.body.decode()
         found = _SUBSCRIPTION.search(text)
         if answer.status != 200 or found is None:
-            if function not in [each.target_arn for each in known]:
+            if trigger not in known:
                 await self._triggers.drop(lambda each: each == trigger)
             return answer
         await self._triggers.put(replace(trigger, members={"SubscriptionArn": found[1]}))

@@ -7,6 +7,7 @@ import os
 import signal
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
@@ -49,8 +50,9 @@ def children(rie: RuntimeInterfaceEmulator) -> dict[int, int]:
     """The processes of RIE's session to their parents."""
     found = {}
     for pid in session_members(rie.pid):
-        stat = Path(f"/proc/{pid}/stat").read_text()
-        found[pid] = int(stat.rpartition(")")[2].split()[1])
+        with suppress(OSError):  # it has ended since it was listed
+            stat = Path(f"/proc/{pid}/stat").read_text()
+            found[pid] = int(stat.rpartition(")")[2].split()[1])
     return found
 
 
