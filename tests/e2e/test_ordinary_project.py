@@ -171,12 +171,32 @@ def test_a_project_with_the_aws_cli(
     aws("wait", "function-updated-v2", *orders)
     assert aws("publish-version", *orders)["Version"] == "1"
     aws("wait", "published-version-active", *orders, "--qualifier", "1")
-    aws("create-alias", *orders, "--name", "live", "--function-version", "1")
+    aws("update-function-code", *orders, "--zip-file", "fileb://code.zip")
+    aws("wait", "function-updated-v2", *orders)
+    aws("update-function-configuration", *orders, "--environment", "Variables={STAGE=live}")
+    aws("wait", "function-updated-v2", *orders)
+    assert aws("publish-version", *orders)["Version"] == "2"
+    aws("wait", "published-version-active", *orders, "--qualifier", "2")
+    alias = ("--name", "live", "--function-version", "1")
+    aws("create-alias", *orders, *alias, "--routing-config", "AdditionalVersionWeights={2=0.1}")
+    assert aws("get-alias", *orders, "--name", "live")["RoutingConfig"] == {
+        "AdditionalVersionWeights": {"2": 0.1}
+    }
+    routed = aws("invoke", *orders, "--qualifier", "live", "answer.json")
+    assert routed["ExecutedVersion"] in {"1", "2"}
     aws("put-function-concurrency", *orders, "--reserved-concurrent-executions", "2")
+    version = (*orders, "--qualifier", "1")
+    provisioned = "put-provisioned-concurrency-config"
+    made = aws(provisioned, *version, "--provisioned-concurrent-executions", "2")
+    assert made["RequestedProvisionedConcurrentExecutions"] == 2
+    config = ("get-provisioned-concurrency-config", *version)
+    eventually(lambda: aws(*config)["Status"] == "READY", "provisioned environments")
+    assert aws("invoke", *version, "answer.json")["ExecutedVersion"] == "1"
+    aws("delete-provisioned-concurrency-config", *version)
     accepted = aws("invoke", *orders, "--invocation-type", "Event", "answer.json")
     assert accepted["StatusCode"] == 202
     versions = aws("list-versions-by-function", *orders)["Versions"]
-    assert [version["Version"] for version in versions] == ["$LATEST", "1"]
+    assert [version["Version"] for version in versions] == ["$LATEST", "1", "2"]
     aws("delete-function", *orders)
     assert aws("list-functions")["Functions"] == []
 
