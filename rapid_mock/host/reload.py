@@ -110,9 +110,23 @@ def watched_changes(directories: Iterable[Path], stop: asyncio.Event) -> AsyncIt
 
     async def changes() -> AsyncIterator[set[Path]]:
         async for found in awatch(*directories, stop_event=stop):
-            yield {Path(path) for _, path in found}
+            yield lasting(found)
 
     return changes()
+
+
+def lasting(burst: Iterable[tuple[int, str]]) -> set[Path]:
+    """The paths of a burst of changes, without the files that editors save by and take away."""
+    from watchfiles import Change
+
+    found = {(kind, Path(path)) for kind, path in burst}
+    paths = {path for _, path in found}
+    passing = {
+        path
+        for path in paths
+        if {(Change.added, path), (Change.deleted, path)} <= found and not path.exists()
+    }
+    return paths - passing or paths  # never silent: something did change
 
 
 def fault_of(path: Path) -> str | None:

@@ -7,10 +7,11 @@ import io
 from pathlib import Path
 
 import pytest
+from watchfiles import Change
 
 from rapid_mock.console import Console
 from rapid_mock.errors import SetupError
-from rapid_mock.host.reload import Reload, fault_of
+from rapid_mock.host.reload import Reload, fault_of, lasting
 
 
 class Reloading:
@@ -89,6 +90,17 @@ def test_many_files_are_counted(reloading: Reloading) -> None:
     """Three names, and how many more."""
     asyncio.run(reloading.reload.changed({reloading.two / f"{n}.txt" for n in range(5)}))
     assert "0.txt, 1.txt, 2.txt and 2 more changed: the next invocation of b" in reloading.told
+
+
+def test_a_file_that_an_editor_saves_by_is_not_told(tmp_path: Path) -> None:
+    """It came and went; what was replaced, removed or edited is told, and such a file alone too."""
+    app, removed, passing = tmp_path / "app.py", tmp_path / "old.py", tmp_path / "sedHmxfm2"
+    app.write_text("")
+    came_and_went = {(Change.added, str(passing)), (Change.deleted, str(passing))}
+    replaced = {(Change.added, str(app)), (Change.deleted, str(app))}
+    gone = {(Change.modified, str(removed)), (Change.deleted, str(removed))}
+    assert lasting(came_and_went | replaced | gone) == {app, removed}
+    assert lasting(came_and_went) == {passing}
 
 
 @pytest.mark.parametrize("source", [b"x = 1\n", "é = 'é'\n".encode()])
