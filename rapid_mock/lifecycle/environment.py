@@ -15,6 +15,7 @@ from rapid_mock.lifecycle import diagnosis, phases, restore, shutdown
 from rapid_mock.lifecycle.calls import HANDLERS
 from rapid_mock.lifecycle.effects import Effect
 from rapid_mock.lifecycle.events import Event, Now
+from rapid_mock.lifecycle.machines import InvocationState
 from rapid_mock.lifecycle.state import Phase, Settings, Standing, State
 
 
@@ -76,7 +77,13 @@ def _overrun(state: State) -> None:
         restore.overrun(state)
     elif state.init is not None and not state.running:
         state.fail(diagnosis.timed_out(state, state.init.deadline - state.init.started))
-    elif not state.settings.mode.is_timeout_fatal:
-        shutdown.expire(state)
-    else:
+    elif state.settings.mode.is_timeout_fatal or _nobody_polls(state):
         state.fail(diagnosis.timed_out(state, state.settings.timeout))
+    else:
+        shutdown.expire(state)
+
+
+def _nobody_polls(state: State) -> bool:
+    """Whether nobody asked for the oldest event in all its time: no worker is left that works."""
+    running = state.current
+    return running is not None and running.state is InvocationState.PENDING

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from rapid_mock.local import Function
 
 BOOTSTRAP = """
-import http.client, json, os, threading
+import http.client, json, os, signal, threading
 
 COUNT = int(os.environ["AWS_LAMBDA_MAX_CONCURRENCY"])
 ALL_AT_WORK = threading.Barrier(COUNT)
@@ -37,6 +37,8 @@ def work():
         invocation_id = answer.headers["Lambda-Runtime-Invocation-Id"]
         if event == "die":
             os._exit(7)
+        if event == "stop":
+            os.kill(os.getpid(), signal.SIGSTOP)
         if event == "hang":
             continue
         if event != "alone":
@@ -158,6 +160,19 @@ def test_exit_fails_everything_at_work_and_the_next_gets_a_new_environment(
         results = [waiting.result(), dead.result()]
     assert {result.payload["errorType"] for result in results} == {"Runtime.ExitError"}
     assert many.invoke("alone").payload[1] != before
+
+
+def test_stopped_runtime_is_replaced(local: LocalLambda, tmp_path: Path, log: io.BytesIO) -> None:
+    """SIGSTOP costs what is at work, and the one whose event nobody asks for; then all is well."""
+    many = threads(local, tmp_path, 2, timeout=1)
+    before = many.invoke("alone").payload[1]
+    with ThreadPoolExecutor(2) as pool:
+        waiting = pool.submit(many.invoke, "waits for another")
+        stopped = pool.submit(many.invoke, "stop")
+        results = [waiting.result(), stopped.result(), many.invoke("alone")]
+    assert {result.payload["errorType"] for result in results} == {"Sandbox.Timedout"}
+    assert many.invoke("alone").payload[1] != before
+    assert b"runtime did not ask for the event within 1.0 s" in log.getvalue()
 
 
 def test_workers_of_awslambdaric_serve_one_environment(local: LocalLambda, tmp_path: Path) -> None:

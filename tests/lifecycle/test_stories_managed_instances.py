@@ -200,6 +200,22 @@ def test_two_deadlines_at_once_both_count() -> None:
     assert script.phase == "idle"
 
 
+def test_environment_where_nobody_polls_is_over() -> None:
+    """An event that nobody asks for in all its time is the last: no worker is left that works."""
+    script = ready(concurrency=2)
+    script.invoke("r1")
+    script.advance(3.0)
+    script.invoke("r2")
+    script.advance(3.0)
+    script.exit("runtime", signal="killed")
+    assert {name: outcome.status for name, outcome in script.answers.items()} == {
+        "r1": "timeout",
+        "r2": "timeout",
+    }
+    assert script.sentences[-1] == "runtime did not ask for the event within 3.0 s"
+    assert script.phase == "gone"
+
+
 def test_late_answer_is_told_once() -> None:
     """An answer after the timeout is 410; the id is forgotten then, and 400."""
     script = ready()
