@@ -26,6 +26,7 @@ import http.client, json, os, signal, threading
 
 COUNT = int(os.environ["AWS_LAMBDA_MAX_CONCURRENCY"])
 ALL_AT_WORK = threading.Barrier(COUNT)
+ONE_AT_WORK = threading.Event()
 
 def work():
     api = http.client.HTTPConnection(os.environ["AWS_LAMBDA_RUNTIME_API"])
@@ -38,10 +39,12 @@ def work():
         if event == "die":
             os._exit(7)
         if event == "stop":
+            ONE_AT_WORK.wait(20)
             os.kill(os.getpid(), signal.SIGSTOP)
         if event == "hang":
             continue
         if event != "alone":
+            ONE_AT_WORK.set()
             ALL_AT_WORK.wait(20)
         names = ("AWS_LAMBDA_INITIALIZATION_TYPE", "AWS_LAMBDA_LOG_FORMAT")
         body = json.dumps([event, os.getpid(), *map(os.environ.get, names)])
