@@ -22,6 +22,7 @@ from tests.support.command_line import ROOT, write_code, write_executable
 EXAMPLES = ROOT / "examples"
 INVOKES = 1000
 HELD_INVOKES = int(os.environ.get("HELD_INVOKES", "60"))
+FROZEN_INVOKES = int(os.environ.get("FROZEN_INVOKES", "100"))
 """Each of them waits for Lambda's shortest buffering, 25 ms, and for the endpoint."""
 HANDLER = """
 def handler(event, context):
@@ -81,7 +82,12 @@ def example(directory: Path, path: str) -> Path:
 
 @pytest.mark.parametrize(
     ("refused", "freeze", "invokes"),
-    [(0, False, INVOKES), (30, False, INVOKES), (0, True, 100), (30, True, 100)],
+    [
+        (0, False, INVOKES),
+        (30, False, INVOKES),
+        (0, True, FROZEN_INVOKES),
+        (30, True, FROZEN_INVOKES),
+    ],
     ids=["well", "30 % of 500s", "frozen between", "frozen, 30 % of 500s"],
 )
 def test_the_log_shipper_loses_nothing(
@@ -158,7 +164,9 @@ def test_an_invocation_ends_when_its_lines_are_delivered(
 
 
 @pytest.mark.parametrize(
-    ("freeze", "invokes"), [(False, INVOKES), (True, 100)], ids=["running on", "frozen between"]
+    ("freeze", "invokes"),
+    [(False, INVOKES), (True, FROZEN_INVOKES)],
+    ids=["running on", "frozen between"],
 )
 def test_the_metrics_are_those_of_every_report(tmp_path: Path, freeze: bool, invokes: int) -> None:
     """One line of embedded metrics for each invocation, the cold start's with its init."""
