@@ -34,7 +34,10 @@ class BatchReader:
         length = _body_length(bytes(self._buffer[:end]))
         start = end + 4
         if length is None:
-            return self._chunked_body(start)
+            body = self._chunked_body(start)
+            if body is None and len(self._buffer) > start + MAX_BODY_BYTES:
+                raise BadRequest("the request's body does not end")
+            return body
         if len(self._buffer) < start + length:
             return None
         body = bytes(self._buffer[start : start + length])

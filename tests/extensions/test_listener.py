@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lambda_extensions.http_batches import BadRequest, BatchReader
+from lambda_extensions.http_batches import MAX_BODY_BYTES, BadRequest, BatchReader
 from lambda_extensions.listener import TelemetryListener
 from lambda_extensions.records import TelemetryRecord
 from tests.support.processes import eventually
@@ -195,6 +195,22 @@ def test_any_bytes_are_a_body_or_a_bad_request(data: bytes) -> None:
             pass
     except BadRequest:
         pass
+
+
+@pytest.mark.parametrize(
+    "endless",
+    [b"100000\r\n" + b"x" * 0x100000 + b"\r\n", b"1" * 0x100000, b"0\r\n" + b"x" * 0x100000],
+)
+def test_chunked_body_has_a_limit_as_a_whole(endless: bytes) -> None:
+    """However small its chunks, and in sizes and trailers too: it is not kept for ever."""
+    reader = BatchReader()
+    reader.receive(b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n")
+    for _ in range(MAX_BODY_BYTES // len(endless)):
+        reader.receive(endless)
+        assert reader.next_body() is None
+    reader.receive(endless)
+    with pytest.raises(BadRequest):
+        reader.next_body()
 
 
 def test_tcp_delivers_a_record_a_line() -> None:
