@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import heapq
+import math
 import time
 from itertools import count
 from typing import TYPE_CHECKING, Protocol
 
+from rapid_mock.errors import SetupError
 from rapid_mock.lifecycle.events import Now
 
 if TYPE_CHECKING:
@@ -44,9 +46,14 @@ class SystemClock:
 
 
 class ScaledClock:
-    """A clock on which time passes `scale` times as fast, from the moment it was made."""
+    """A clock on which time passes `scale` times as fast, from the moment it was made.
+
+    Raises SetupError for a scale that is no finite number above 0.
+    """
 
     def __init__(self, clock: Clock, scale: float) -> None:
+        if not 0 < scale < math.inf:
+            raise SetupError(f"the time scale must be a finite number above 0, not {scale:g}")
         self._clock = clock
         self._scale = scale
         self._origin = clock.now().wall

@@ -76,6 +76,7 @@ class LambdaService:
         self._trace = trace
         self._throttles_streams = throttle_streams
         self._clock = clock or SystemClock()
+        self._pace = self._clock if time_scale == 1 else ScaledClock(self._clock, time_scale)
         self._watchdog = Watchdog()
         self._functions = Functions(
             LOCAL_PLACE,
@@ -87,7 +88,6 @@ class LambdaService:
         self._event_configs = EventInvokeConfigs()
         self._policies = Policies()
         self._destinations = Destinations(self.invoke, self._tell, console)
-        self._pace = self._clock if time_scale == 1 else ScaledClock(self._clock, time_scale)
         self._events = EventDelivery(
             self.invoke, self._handling, self._destinations.send, self._pace, console
         )

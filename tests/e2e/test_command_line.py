@@ -101,6 +101,14 @@ def test_setup_errors_are_exit_code_2(arguments: tuple[str, ...], sentence: str)
     assert sentence in done.stderr
 
 
+@pytest.mark.parametrize("scale", ["0", "-1", "nan", "inf"])
+def test_time_scale_that_is_none(scale: str) -> None:
+    """Time has to pass, forwards, and not all of it at once."""
+    done = run("start", *HELLO, "--port", "0", "--time-scale", scale)
+    sentence = f"rapid-mock: the time scale must be a finite number above 0, not {scale}\n"
+    assert (done.returncode, done.stdout, done.stderr) == (2, "", sentence)
+
+
 def test_port_in_use() -> None:
     """A port in use is exit code 2 and names the port."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
