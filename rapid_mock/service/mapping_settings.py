@@ -83,7 +83,6 @@ _STREAM_DEFAULTS: Members = {
     "TumblingWindowInSeconds": 0,
     "DestinationConfig": {"OnFailure": {}},
 }
-_STREAM_ONLY = (*(name for name in _STREAM_DEFAULTS if name != "BatchSize"),)
 _STARTING = ("StartingPosition", "StartingPositionTimestamp")
 _STORED = ("FilterCriteria", "KMSKeyArn", "MetricsConfig", "LoggingConfig")
 _SETTABLE = {
@@ -91,6 +90,7 @@ _SETTABLE = {
     SourceKind.KINESIS: (*_COMMON_DEFAULTS, *_STREAM_DEFAULTS, *_STORED),
     SourceKind.DYNAMODB: (*_COMMON_DEFAULTS, *_STREAM_DEFAULTS, *_STORED),
 }
+_ANYWHERE = tuple(dict.fromkeys(name for names in _SETTABLE.values() for name in names))
 
 
 def check_create(request: Mapping[str, Any]) -> None:
@@ -174,12 +174,11 @@ def _batching(members: Mapping[str, Any]) -> Batching:
 
 
 def _given(request: Mapping[str, Any], kind: SourceKind) -> Members:
-    if kind is SourceKind.SQS:
-        for name in _STREAM_ONLY:
-            if request.get(name) is not None:
-                raise InvalidParameterValue(
-                    f"Unsupported {name} parameter for given event source mapping type."
-                )
+    for name in _ANYWHERE:
+        if name not in _SETTABLE[kind] and request.get(name) is not None:
+            raise InvalidParameterValue(
+                f"Unsupported {name} parameter for given event source mapping type."
+            )
     return {name: request[name] for name in _SETTABLE[kind] if request.get(name) is not None}
 
 

@@ -281,6 +281,11 @@ UNSUPPORTED = "Unsupported {} parameter for given event source mapping type."
             InvalidParameterValue,
             UNSUPPORTED.format("ParallelizationFactor"),
         ),
+        (
+            stream_request(ScalingConfig={"MaximumConcurrency": 2}),
+            InvalidParameterValue,
+            UNSUPPORTED.format("ScalingConfig"),
+        ),
         ({"BatchSize": 11}, InvalidParameterValue, TOO_LARGE),
         (
             {"EventSourceArn": f"{QUEUE}.fifo", "MaximumBatchingWindowInSeconds": 1},
