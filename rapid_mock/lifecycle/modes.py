@@ -31,8 +31,8 @@ class Mode:
     invocation it has, and a call out of turn is refused for its state; otherwise `next` only asks
     for work, and a call out of turn names no open invocation. `is_timeout_fatal`: an invocation
     that times out takes the environment with it, even if somebody has taken its event. `restarts`:
-    a failed environment begins again.
-    `is_restored`: its init ends at a snapshot, from which it is restored before it works.
+    a failed environment begins again. `is_restored`: its init ends at a snapshot, from which it is
+    restored before it works.
     `has_invocation_ids`: each delivery has an id of its own, which answers may repeat.
     `external_events` and `internal_events`: what extensions may register for;
     `internal_refusals`: what internal ones hear about the others. `not_allowed`: why a transition
