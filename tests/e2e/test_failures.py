@@ -447,8 +447,8 @@ def _is_alive(pid: int) -> bool:
 
 def _descendants(pid: int) -> list[int]:
     found: list[int] = []
-    with suppress(OSError):  # one that ends while it is asked has none
-        for task in Path(f"/proc/{pid}/task").iterdir():
-            for child in (task / "children").read_text().split():
+    for children in Path(f"/proc/{pid}/task").glob("*/children"):
+        with suppress(OSError):  # a task that ends while it is asked has none
+            for child in children.read_text().split():
                 found += [int(child), *_descendants(int(child))]
     return found
