@@ -41,6 +41,7 @@ def work():
         if event == "stop":
             ONE_AT_WORK.wait(20)
             os.kill(os.getpid(), signal.SIGSTOP)
+            signal.pause()  # the kernel may stop other threads first
         if event == "hang":
             continue
         if event != "alone":
