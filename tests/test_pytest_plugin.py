@@ -111,7 +111,7 @@ def test_a_failing_test_shows_what_happened(tmp_path: Path) -> None:
     assert told.count(log) == told.count(events) == 2
     assert "from the handler\n" in told
     assert "from the runtime\n" in told
-    assert "InitRequested -> platform.initStart, Spawn runtime as process 1" in told
+    assert "InitRequested -> BeginTelemetry, platform.initStart, Spawn runtime as process 1" in told
     assert "lambda_function needs @pytest.mark.lambda_function(handler=...)" in told
 
 

@@ -121,6 +121,7 @@ class EnvironmentDriver:
             order.Explain: self._explain,
             order.Subscribe: self._subscribe,
             order.FlushTelemetry: self._flush_telemetry,
+            order.BeginTelemetry: self._begin_telemetry,
             order.EndTelemetry: self._end_telemetry,
         }
 
@@ -234,7 +235,7 @@ class EnvironmentDriver:
                 self._log.clear()
                 self._supervisor.forget_output()
             self._log_starts[effect.record["requestId"]] = len(self._log)
-        if self._telemetry.is_wanted or effect.type == contract.PLATFORM_INIT_START:
+        if self._telemetry.is_wanted:
             self._telemetry.platform(effect.type, effect.record, self._now)
         self._write_record(effect)
 
@@ -251,6 +252,9 @@ class EnvironmentDriver:
 
     def _subscribe(self, effect: order.Subscribe) -> None:
         self._telemetry.subscribe(effect.name, effect.subscription, self._now, effect.connection)
+
+    def _begin_telemetry(self, _effect: order.BeginTelemetry) -> None:
+        self._telemetry.begin()
 
     def _flush_telemetry(self, _effect: order.FlushTelemetry) -> None:
         self._telemetry.flush(self._now)

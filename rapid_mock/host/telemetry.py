@@ -53,14 +53,16 @@ class TelemetryFeed:
         return self._telemetry.is_wanted
 
     def platform(self, record_type: str, members: dict[str, object], now: Now) -> None:
-        """A platform record; `platform.initStart` begins a new life without subscribers."""
-        if record_type == contract.PLATFORM_INIT_START:
-            self.end()
-            self._telemetry.begin()
+        """A platform record, for whoever subscribes to it."""
         record = Record(now.wall, record_type, contract.TELEMETRY_PLATFORM, members)
         deliveries = self._telemetry.record(record, now)
         if deliveries is not None:
             self._carry_out(deliveries)
+
+    def begin(self) -> None:
+        """A new life of the environment, without subscribers."""
+        self.end()
+        self._telemetry.begin()
 
     def output(self, process: int, category: str, data: bytes, now: Now) -> None:
         """What a process wrote; its last line waits for its end."""

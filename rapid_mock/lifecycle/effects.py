@@ -210,7 +210,7 @@ class Emit:
 
 @dataclass(slots=True)
 class Subscribe:
-    """From now on telemetry goes to this extension; first the history of the init phase.
+    """From now on telemetry goes to this extension; first the history of this life.
 
     `connection` is one to its destination that is open already, opaque to the core.
     """
@@ -221,13 +221,18 @@ class Subscribe:
 
 
 @dataclass(slots=True)
+class BeginTelemetry:
+    """What comes from now on is the history of a new life, until its `platform.initReport`."""
+
+
+@dataclass(slots=True)
 class FlushTelemetry:
     """Send what waits to be sent; `TelemetryFlushed` comes when it has arrived or is lost."""
 
 
 @dataclass(slots=True)
 class EndTelemetry:
-    """Nobody is left who could take telemetry; the next init phase begins anew."""
+    """Nobody is left who could take telemetry."""
 
 
 @dataclass(slots=True)
@@ -254,6 +259,7 @@ Effect = (
     | Drain
     | Emit
     | Subscribe
+    | BeginTelemetry
     | FlushTelemetry
     | EndTelemetry
     | Finish

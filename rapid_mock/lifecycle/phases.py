@@ -14,6 +14,7 @@ from typing import TypeVar
 from lambda_runtime import contract
 from rapid_mock.lifecycle import diagnosis, report
 from rapid_mock.lifecycle.effects import (
+    BeginTelemetry,
     Drain,
     Explain,
     InvocationDelivered,
@@ -47,7 +48,11 @@ PENDING, RETURNED = InvocationState.PENDING, InvocationState.RETURNED
 
 
 def begin_init(state: State) -> None:
-    """Start every extension; repeated inside an invocation, the function timeout bounds it."""
+    """Start every extension; repeated inside an invocation, the function timeout bounds it.
+
+    The START of that invocation comes first, and belongs to what new subscribers are told.
+    """
+    state.effects.append(BeginTelemetry())
     phase, state.next_init_phase = state.next_init_phase, contract.PHASE_INVOKE
     limit = state.settings.init_timeout
     if phase == contract.PHASE_INVOKE:

@@ -6,9 +6,10 @@
     deliveries = telemetry.delivered(name, failure, now)
     telemetry.take_losses()                          # what was given up, for the developer
 
-It lives as long as its environment: at each `platform.initStart` a new life begins, which the
-subscribers of the one before do not see. Sources: "Lambda Telemetry API" and "Lambda Telemetry API
-reference", AWS Lambda Developer Guide; what a new subscriber gets first: RIE.
+It lives as long as its environment: with each init phase a new life begins, which the subscribers
+of the one before do not see; if it is repeated inside an invocation, START is its first record.
+Sources: "Lambda Telemetry API" and "Lambda Telemetry API reference", AWS Lambda Developer Guide;
+what a new subscriber gets first: RIE.
 """
 
 from __future__ import annotations
@@ -77,7 +78,7 @@ class Telemetry:
         return self._deliveries(now) if has_moved else None
 
     def subscribe(self, name: str, subscription: Subscription, now: Now) -> list[Delivery]:
-        """Begin with what has happened since the init phase began."""
+        """Begin with what has happened in this life."""
         subscriber = Subscriber(name, subscription, self._render, self._losses)
         self.subscribers[name] = subscriber
         subscriber.add_history(self._history or (), now)

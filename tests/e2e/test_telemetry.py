@@ -55,6 +55,8 @@ class Consumer:
         until: Callable[[list[dict[str, Any]]], bool] | None = None,
         log_format: str = "text",
         log_frames: bool = False,
+        timeout: int = 3,
+        failing: tuple[int, ...] = (),
     ) -> list[dict[str, Any]]:
         """One invocation for each list of line lengths; everything that arrived to the end."""
         program = ROOT / "tests" / "support" / "telemetry_consumer.py"
@@ -73,6 +75,7 @@ class Consumer:
                 extensions=[extension],
                 log_format=log_format,
                 log_frames=log_frames,
+                timeout=timeout,
                 environment={
                     "OUT": str(self.out),
                     "BEHAVIOUR": behaviour,
@@ -81,8 +84,8 @@ class Consumer:
                     "API": api,
                 },
             )
-            for lengths in sizes:
-                assert function.invoke(lengths).function_error is None
+            failed = [function.invoke(lengths).function_error is not None for lengths in sizes]
+            assert [n for n, each in enumerate(failed) if each] == list(failing)
             if until is not None:
                 eventually(lambda: until(self.received), "all records")
         return self.received
@@ -249,6 +252,31 @@ def test_the_console_and_the_extension_are_told_the_same(consumer: Consumer) -> 
     platform = [each for each in printed if each.get("type", "").startswith("platform.")]
     assert [each for each in platform if each in records] == platform
     assert {each["type"] for each in platform} >= {"platform.start", "platform.report"}
+
+
+@pytest.mark.parametrize("last", ["time.sleep(5)", "os.kill(os.getpid(), 9)"])
+def test_after_a_reset_the_console_and_the_extension_are_told_the_same(
+    consumer: Consumer, last: str
+) -> None:
+    """Whoever subscribes anew is told of the invocation that init is repeated in, START first."""
+    consumer.source = (
+        f"import os, time\ndef handler(event, context):\n    if event == [1]:\n        {last}\n"
+    )
+    records = consumer.invoke(
+        [[], [1], [], []],
+        types=["platform"],
+        log_format="json",
+        buffering=SMALL,
+        timeout=1,
+        failing=(1,),
+    )
+    printed = [
+        json.loads(line) for line in consumer.log.getvalue().splitlines() if line[:1] == b"{"
+    ]
+    starts = [n for n, each in enumerate(printed) if each["type"] == "platform.start"]
+    since_the_reset = printed[starts[2] :]
+    assert [each for each in since_the_reset if each in records] == since_the_reset
+    assert list(by_request(records).values())[2:] == [["start", "runtimeDone", "report"]] * 2
 
 
 def test_a_framed_message_is_one_record(consumer: Consumer) -> None:

@@ -160,7 +160,12 @@ def test_environment_recovers_from_a_crash() -> None:
     script.exit("runtime", 1)
     script.news()
     script.invoke("r2")
-    assert script.news() == ["platform.start", "platform.initStart", "spawn runtime"]
+    assert script.news() == [
+        "begintelemetry",
+        "platform.start",
+        "platform.initStart",
+        "spawn runtime",
+    ]
     script.runtime_next()
     script.respond("r2")
     script.runtime_next()

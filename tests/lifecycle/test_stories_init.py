@@ -18,7 +18,7 @@ def test_cold_start_without_extensions() -> None:
     """The first invocation starts the runtime; it is delivered when the runtime asks."""
     script = Script()
     script.invoke("r1")
-    assert script.news() == ["platform.initStart", "spawn runtime"]
+    assert script.news() == ["begintelemetry", "platform.initStart", "spawn runtime"]
     poll = script.runtime_next()
     assert script.news() == [
         "platform.initRuntimeDone",
@@ -34,7 +34,7 @@ def test_cold_start_with_external_extensions() -> None:
     """All external extensions start at once, and the runtime when the last one has registered."""
     script = Script("a", "b")
     script.invoke("r1")
-    assert script.news() == ["platform.initStart", "spawn a", "spawn b"]
+    assert script.news() == ["begintelemetry", "platform.initStart", "spawn a", "spawn b"]
     script.register("b", "INVOKE")
     assert script.news() == ["reply 1 RegistrationAccepted"]
     script.register("a", "INVOKE")
@@ -147,12 +147,18 @@ def test_init_timeout_is_repeated_inside_the_invocation() -> None:
     script = Script(timeout=3.0)
     script.invoke("r1")
     script.advance(9.75)
-    assert script.news() == ["platform.initStart", "spawn runtime"]
+    assert script.news() == ["begintelemetry", "platform.initStart", "spawn runtime"]
     script.advance(0.25)
     assert script.news() == ["platform.initRuntimeDone", "platform.initReport", "SIGKILL 1"]
     assert script.records("platform.initReport")[0]["status"] == "timeout"
     script.exit("runtime", signal="killed")
-    assert script.news() == ["drain", "platform.start", "platform.initStart", "spawn runtime"]
+    assert script.news() == [
+        "drain",
+        "begintelemetry",
+        "platform.start",
+        "platform.initStart",
+        "spawn runtime",
+    ]
     assert script.time_left == 3.0
     assert script.records("platform.initStart")[1]["phase"] == "invoke"
     poll = script.runtime_next()

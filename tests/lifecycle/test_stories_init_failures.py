@@ -72,7 +72,13 @@ def test_failed_init_ends_the_extensions_with_spindown() -> None:
     assert event.reply == ShutdownEvent(1_700_000_002_000, "spindown")
     script.news()
     script.exit("shipper", 0)
-    assert script.news() == ["drain", "platform.start", "platform.initStart", "spawn shipper"]
+    assert script.news() == [
+        "drain",
+        "begintelemetry",
+        "platform.start",
+        "platform.initStart",
+        "spawn shipper",
+    ]
 
 
 def test_init_timeout_ends_the_extensions_with_spindown_first_and_timeout_then() -> None:
