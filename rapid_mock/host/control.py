@@ -106,7 +106,7 @@ class FunctionOperations:
         return describe(version, arn)
 
     def update_function_code(self, call: Call) -> Body:
-        request, name = call.body, self._unqualified(call)
+        request, name = call.body, self._changeable(call)
         check(request, _CODE_GROUP)
         _refuse_publish_to(request)
         latest = self._registry.check_update(name, request.get("RevisionId"))
@@ -128,7 +128,7 @@ class FunctionOperations:
         return describe(published, self._registry.arn(name, published.number))
 
     def update_function_configuration(self, call: Call) -> Body:
-        request, name = call.body, self._unqualified(call)
+        request, name = call.body, self._changeable(call)
         latest = self._registry.check_update(name)
         settings = settings_to_update(request, latest.settings, name)
         if "Layers" in request:
@@ -168,7 +168,7 @@ class FunctionOperations:
     # --- Versions ---------------------------------------------------------------------------
 
     def publish_version(self, call: Call) -> Body:
-        request, name = call.body, self._unqualified(call)
+        request, name = call.body, self._changeable(call)
         check(request, _PUBLISH_GROUP)
         _refuse_publish_to(request)
         self._registry.check_update(name, request.get("RevisionId"))
@@ -259,6 +259,17 @@ class FunctionOperations:
         """The function of a call that takes no version."""
         name = self._strict(call)
         self._registry.find(name)
+        return name
+
+    def _changeable(self, call: Call) -> str:
+        """The function of a call that is about `$LATEST`; published versions never change."""
+        name, qualifier = self._registry.parse(call.params["function_name"], is_strict=True)
+        self._registry.find(name)
+        if qualifier not in (None, LATEST):
+            raise InvalidParameterValue(
+                "Current operation does not support versions other than $LATEST. Please set the "
+                "version to $LATEST or do not set a version in your request."
+            )
         return name
 
     def _strict(self, call: Call) -> str:

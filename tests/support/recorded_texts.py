@@ -716,6 +716,22 @@ TABLE = {
         "Cannot reference more than 5 layers.",
         Layers=[f"{LAYER}l{number}:1" for number in range(6)],
     ),
+    # --- versions never change
+    **{
+        f"{operation} of {qualifier}": refused(
+            operation,
+            "Current operation does not support versions other than $LATEST. Please set the version"
+            " to $LATEST or do not set a version in your request.",
+            FunctionName=f"f:{qualifier}",
+            **options,
+        )
+        for operation, options in (
+            ("update_function_code", {"ZipFile": b"", "DryRun": True}),
+            ("update_function_configuration", {"Timeout": 9}),
+            ("publish_version", {}),
+        )
+        for qualifier in ("1", "live")
+    },
     # --- reserved concurrency
     "reserving for a version": refused(
         "put_function_concurrency",
