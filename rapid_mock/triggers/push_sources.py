@@ -29,6 +29,7 @@ from rapid_mock.triggers.push import PushTriggers
 from rapid_mock.triggers.rule_calls import RuleCalls
 from rapid_mock.triggers.rules import Rules
 from rapid_mock.triggers.schedules import FiringDelivery, stamp
+from rapid_mock.triggers.silent_services import SilentServices
 from rapid_mock.triggers.targets import Accept, Targets
 from rapid_mock.triggers.topics import TopicCalls
 
@@ -64,6 +65,7 @@ class PushSources:
             BucketCalls(self._triggers, exists=exists, explain=explain),
             RuleCalls(self._triggers, self._rules, place),
             QueueCalls(),
+            SilentServices(explain),
         ]
 
     def start(self) -> None:

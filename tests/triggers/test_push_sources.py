@@ -7,7 +7,7 @@ import itertools
 import json
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, suppress
 from pathlib import Path
 from typing import Any
 
@@ -291,6 +291,55 @@ def test_what_the_engine_never_sends_is_named(world: World, bucket: str, log: io
     notify(world, bucket, configuration("s3:ObjectCreated:*", "s3:LifecycleExpiration:Delete"))
     sentence = b"rapid-mock: the embedded AWS never sends s3:LifecycleExpiration:Delete: "
     eventually(lambda: sentence in log.getvalue(), "the sentence")
+
+
+# --- Services that push nothing here --------------------------------------------------------
+
+ROLE_OF = {"RoleArn": "arn:aws:iam::123456789012:role/any"}
+SCHEDULED = {
+    "Name": "s",
+    "ScheduleExpression": "rate(1 minute)",
+    "FlexibleTimeWindow": {"Mode": "OFF"},
+    "Target": {"Arn": FUNCTION, **ROLE_OF},
+}
+PIPED = {"Name": "p", "Source": "arn:aws:sqs:us-east-1:123456789012:q", "Target": FUNCTION}
+LOGGED = {"logGroupName": "/g", "filterName": "f", "filterPattern": "", "destinationArn": FUNCTION}
+STACK = '{"Resources": {"F": {"Type": "AWS::Lambda::Function"}}}'
+
+
+@pytest.mark.parametrize(
+    ("service", "operation", "arguments", "told"),
+    [
+        ("scheduler", "create_schedule", SCHEDULED, f"{FUNCTION} is named to it"),
+        ("pipes", "create_pipe", {**PIPED, **ROLE_OF}, "Make an event source mapping"),
+        ("logs", "put_subscription_filter", LOGGED, f"{FUNCTION} is named to it"),
+        (
+            "cloudformation",
+            "validate_template",
+            {"TemplateBody": STACK},
+            "Give the template to --config",
+        ),
+    ],
+)
+def test_who_invokes_nothing_here_is_named(
+    world: World, log: io.BytesIO, service: str, operation: str, arguments: Any, told: str
+) -> None:
+    """Whatever the engine answers, the developer hears that nothing will come of it."""
+    with closing(world.local.client(service)) as client, suppress(ClientError):
+        getattr(client, operation)(**arguments)
+    [line] = [each for each in log.getvalue().decode().splitlines() if f": {service} inv" in each]
+    assert told in line
+
+
+def test_data_that_names_a_function_is_no_news(world: World, log: io.BytesIO) -> None:
+    """Log events may have anything in them."""
+    before = log.getvalue().count(b": logs invokes")
+    with closing(world.local.client("logs")) as logs:
+        logs.create_log_group(logGroupName="/data")
+        logs.create_log_stream(logGroupName="/data", logStreamName="s")
+        event = {"timestamp": time.time_ns() // 1_000_000, "message": f"{FUNCTION} of the data"}
+        logs.put_log_events(logGroupName="/data", logStreamName="s", logEvents=[event])
+    assert log.getvalue().count(b": logs invokes") == before
 
 
 # --- EventBridge ----------------------------------------------------------------------------
