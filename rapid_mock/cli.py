@@ -6,6 +6,8 @@ Exit codes: 0 result, 1 function error, 2 usage or set-up error (one sentence on
 from __future__ import annotations
 
 import argparse
+import os
+import signal
 import sys
 from collections.abc import Sequence
 
@@ -21,9 +23,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     except ModuleNotFoundError as missing:
         return _complain(f"{missing.name} is missing: pip install 'lambda-runtime-sdk[mock]'")
     try:
-        return commands.COMMANDS[arguments.command](arguments)
+        code = commands.COMMANDS[arguments.command](arguments)
+        sys.stdout.flush()
     except RapidMockError as error:
         return _complain(str(error))
+    except BrokenPipeError:
+        return _unread()
+    return code
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -126,6 +132,12 @@ def build_parser() -> argparse.ArgumentParser:
     event.add_argument("shape", nargs="?", help="its name (none: list the names)")
     event.add_argument("fields", nargs=argparse.REMAINDER, help="[--field value]")
     return parser
+
+
+def _unread() -> int:
+    """Whoever read our output has gone, as `head` does: end as other programs then do."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for the flush at exit
+    return 128 + signal.SIGPIPE
 
 
 def _complain(sentence: str) -> int:

@@ -1,13 +1,15 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
 from pathlib import Path
 
 import pytest
 
 from rapid_mock import cli, events
 from rapid_mock.event_command import FACTORIES
-from tests.support.command_line import run, write_code
+from tests.support.command_line import COMMAND, ROOT, run, write_code
 
 
 def printed(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
@@ -103,3 +105,15 @@ def test_piped_into_a_function(tmp_path: Path) -> None:
     code = write_code(tmp_path, "def handler(event, context):\n    return event\n")
     done = run("invoke", "app.handler", "--code", str(code), "-e", "-", stdin=event.encode())
     assert json.loads(done.stdout) == events.sqs("hello", queue="orders", seed=1)
+
+
+def test_a_reader_that_has_gone_is_no_crash() -> None:
+    """As for other programs behind `head`: nothing is said, and the exit code is SIGPIPE's."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    with os.fdopen(writer, "wb") as pipe:
+        command = [*COMMAND, "event", "sqs", "hello"]
+        done = subprocess.run(
+            command, stdout=pipe, stderr=subprocess.PIPE, cwd=ROOT, timeout=30, check=False
+        )
+    assert (done.returncode, done.stderr) == (141, b"")
