@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import io
+import os
 import sys
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from rapid_mock import LocalLambda
 from tests.support.command_line import ROOT, write_code, write_executable
 
 INVOKES = 1000
+FROZEN_INVOKES = int(os.environ.get("FROZEN_INVOKES", "100"))
 RUNTIMES = {
     "lambda_runtime": (sys.executable, "-m", "lambda_runtime", "app.handler"),
     "awslambdaric": (sys.executable, "-m", "awslambdaric", "app.handler"),
@@ -205,7 +207,7 @@ def test_example_flushes_after_each_response(freeze: bool) -> None:
             environment={"PYTHONPATH": str(ROOT)},
             freeze=freeze,
         )
-        for number in range(100 if freeze else INVOKES):
+        for number in range(FROZEN_INVOKES if freeze else INVOKES):
             result = function.invoke({"items": number % 4})
             assert result.payload == {"collected": number % 4}
             assert f"flushing {number % 4} measurements of {result.request_id}\n" in result.logs
