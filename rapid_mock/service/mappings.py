@@ -120,6 +120,10 @@ class EventSourceMappings:
             and (wanted is None or wanted.qualifier in (None, mapping.function.qualifier))
         ]
 
+    def has_function(self, mapping: EventSourceMapping) -> bool:
+        """Whether the function of a mapping is there; it may be deleted before its mappings."""
+        return mapping.function.name in self._functions.functions
+
     def update(
         self, mapping_id: str, request: Members[str, Any], moment: float
     ) -> EventSourceMapping:

@@ -101,9 +101,8 @@ class MappingOperations:
     def function_deleted(self, name: str) -> None:
         """Disable the mappings to a function that is no longer there."""
         for mapping in self._mappings.listed(function_name=name):
-            if mapping.is_enabled and mapping.state in SETTLED:
-                request = {"Enabled": False}
-                self._follow(self._mappings.update(mapping.mapping_id, request, self._wall()))
+            if mapping.state in SETTLED:
+                self._disable(mapping)
 
     async def settled(self) -> None:
         """Wait until every poller has followed the changes of its mapping."""
@@ -152,7 +151,14 @@ class MappingOperations:
             checkpoints.move(mapping.function_arn)
             if mapping.is_enabled and not self._is_closed:
                 await self._poll(mapping, checkpoints)
-        self._mappings.settle(mapping_id)
+        settled = self._mappings.settle(mapping_id)
+        if settled is not None and not self._mappings.has_function(settled):
+            self._disable(settled)
+
+    def _disable(self, mapping: EventSourceMapping) -> None:
+        if mapping.is_enabled:
+            request = {"Enabled": False}
+            self._follow(self._mappings.update(mapping.mapping_id, request, self._wall()))
 
     async def _poll(self, mapping: EventSourceMapping, checkpoints: Checkpoints) -> None:
         opened = self._source(mapping).open(mapping, self._surround(mapping, checkpoints))

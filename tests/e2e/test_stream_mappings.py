@@ -156,6 +156,18 @@ def test_changes_of_a_mapping(aws: Clients, tmp_path: Path) -> None:
     assert len(books["one"].lines()) == 5
 
 
+def test_a_function_deleted_while_its_mapping_is_made(aws: Clients, book: Book) -> None:
+    """A mapping whose function went before it was Enabled is Disabled, and can be deleted."""
+    arn = create_stream(aws, "early")
+    create_writer(aws, "gone", book)
+    made = aws("lambda").create_event_source_mapping(
+        FunctionName="gone", EventSourceArn=arn, StartingPosition="LATEST"
+    )
+    aws("lambda").delete_function(FunctionName="gone")
+    wait_for_state(aws, made["UUID"], "Disabled")
+    assert aws("lambda").delete_event_source_mapping(UUID=made["UUID"])["State"] == "Deleting"
+
+
 def test_batch_that_our_end_interrupts(tmp_path: Path, book: Book) -> None:
     """A batch whose function we end is not given up, though no retry is allowed: it comes again."""
     slow = "import time\ndef handler(event, context):\n    print('began', flush=True)\n"
