@@ -110,7 +110,8 @@ class Placement:
             if place.share is not None:
                 place.share.give_back()
                 place.share = None
-            if place.pool.is_retired and not self._waits_for(place.pool):
+            is_over = place.pool.is_retired and not self._waits_for(place.pool)
+            if is_over or place.idle is place.pool.leaving:
                 return [self._retire(environment), *self._review()]
         return self._review() if self._queue else []
 
@@ -273,13 +274,12 @@ class Placement:
             place.share = None
 
     def _demote(self, environment: int) -> None:
-        """From now on it is an on-demand environment, whose work nobody has counted yet."""
+        """It takes no more invocations; its work, not counted yet, is that of an on-demand one."""
         place = self._environments[environment]
         self._unprovision(environment, place)
         if environment in place.idle:
             place.idle.remove(environment)
-            place.pool.idle.append(environment)
-        place.idle, place.share = place.pool.idle, self._share
+        place.idle, place.share = place.pool.leaving, self._share
         self._share.take_over()
 
     # --- Waiting ----------------------------------------------------------------------------
@@ -306,7 +306,7 @@ class Placement:
         own = others = 0
         for place in self._environments.values():
             if place.availability is RETURNING:
-                own += place.pool.room * (place.pool is pool)
+                own += place.pool.room * (place.pool is pool and place.idle is not pool.leaving)
                 others += place.share is not None
         if own > self._waits_for(pool):
             return True

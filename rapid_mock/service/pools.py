@@ -73,7 +73,7 @@ class Pool:
     environments of this pool at once, None for no limit but the function's share. `idle` and
     `provisioned_idle`: those with room, the one that came back last at the end. `ready`: how many
     of the `provisioned` have been initialised. `has_failed`: one of those could not be.
-    `is_lasting`: none is reaped.
+    `leaving`: those that end when they are back, given to nobody. `is_lasting`: none is reaped.
     """
 
     __slots__ = (
@@ -82,6 +82,7 @@ class Pool:
         "idle",
         "is_lasting",
         "is_retired",
+        "leaving",
         "limit",
         "provisioned",
         "provisioned_idle",
@@ -104,6 +105,7 @@ class Pool:
         self.count = 0
         self.idle: list[int] = []
         self.provisioned_idle: list[int] = []
+        self.leaving: list[int] = []
         self.provisioned: set[int] = set()
         self.is_lasting = is_lasting
         self.ready = 0

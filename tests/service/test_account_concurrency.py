@@ -143,16 +143,18 @@ def test_a_reservation_that_is_all_provisioned_leaves_nothing() -> None:
     assert placement.submit("b", pool, 0.0) == [Assign("b", 2)]
 
 
-def test_less_provisioned_ends_the_idle_and_keeps_who_works() -> None:
-    """Idle surplus ends at once; one at work goes on, counted as on-demand until it is back."""
+def test_less_provisioned_ends_the_idle_and_who_works_afterwards() -> None:
+    """Idle surplus ends at once; one at work is counted as on-demand, and ends when it is back."""
     placement, pool, share = provisioned(2)
     placement.submit("a", pool, 0.0)
     share.provision(0)
     assert placement.provision(pool, 0) == [Retire(1)]
     assert (share.running, pool.ready) == (1, 0)
-    came_back(placement, 2)
-    assert share.running == 0
-    assert placement.submit("b", pool, 0.0) == [Assign("b", 2)]
+    placement.finished(2)
+    assert placement.changed(2, Availability.RETURNING) == []
+    assert placement.submit("b", pool, 0.0) == [Launch("b", 3, pool)]
+    assert placement.changed(2, Availability.IDLE) == [Retire(2)]
+    assert (share.running, pool.count) == (1, 1)
 
 
 def test_a_lost_provisioned_environment_is_replaced() -> None:

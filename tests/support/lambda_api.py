@@ -31,10 +31,11 @@ def client_of(url: str, **options: Any) -> closing[Any]:
 
 
 def zip_of(source: str, name: str = "app.py") -> bytes:
-    """A deployment package with one module."""
-    data = io.BytesIO()
+    """A deployment package with one module; always the same bytes for the same source."""
+    data, entry = io.BytesIO(), zipfile.ZipInfo(name)
+    entry.external_attr = 0o600 << 16
     with zipfile.ZipFile(data, "w") as archive:
-        archive.writestr(name, source)
+        archive.writestr(entry, source)
     return data.getvalue()
 
 
