@@ -70,6 +70,7 @@ class Supervisor:
         self._ends_at: float | None = None
         self._in_flight = InFlight(count)
         self._workers: dict[int, Worker] = {}
+        self._reporters: set[int] = set()  # the processes of `_answer_for`
         self._deaths = dict.fromkeys(range(count), 0)
         self._due: dict[int, float] = {0: 0.0}  # place to when its next worker is forked
         self._signals = Signals()
@@ -219,6 +220,7 @@ class Supervisor:
                 return
             if not pid:
                 return
+            self._reporters.discard(pid)
             if pid in by_pid:
                 self._ended(by_pid[pid], os.waitstatus_to_exitcode(status))
 
@@ -271,6 +273,8 @@ class Supervisor:
             finally:
                 os._exit(0)
         self._signals.unblock()
+        if pid > 0:
+            self._reporters.add(pid)
 
     def _note(self, sentence: str) -> None:
         from lambda_runtime.failures import log_note
@@ -281,10 +285,27 @@ class Supervisor:
         """End; the hooks of a handler that was imported before the fork are the workers' affair."""
         for worker in self._workers.values():
             os.waitpid(worker.pid, 0)
+        self._hear_out(monotonic() + GRACE_SECONDS)
         hooks = sys.modules.get("lambda_runtime.hooks")
         if hooks is not None:
             hooks.forget_shutdown()
         sys.exit(code)
+
+
+    def _hear_out(self, until: float) -> None:
+        """Where this is the first process of a container, its end is theirs who still report."""
+        poll = select.poll()
+        poll.register(self._signals.pipe, select.POLLIN)
+        while self._reporters:
+            left = until - monotonic()
+            for pid in list(self._reporters):
+                if left <= 0:
+                    os.kill(pid, signal.SIGKILL)
+                if os.waitpid(pid, os.WNOHANG if left > 0 else 0)[0]:
+                    self._reporters.remove(pid)
+            if self._reporters:
+                poll.poll(left * 1000 + 1)
+                self._signals.received()
 
 
 def _write(descriptor: int, data: bytes) -> None:

@@ -108,6 +108,19 @@ def test_workers_that_do_nothing_but_die_end_the_runtime(tmp_path: Path) -> None
     assert runtime.members() == []
 
 
+def test_runtime_does_not_wait_for_ever_for_an_api_that_hangs(tmp_path: Path) -> None:
+    """Who still reports a dead worker's invocation when the runtime ends has two seconds."""
+    with (
+        ManyPollers({"event-4/error": NEVER}) as api,
+        api.start(MODULE, write_code(tmp_path, PROGRAM), count=1) as runtime,
+    ):
+        for number in range(5):
+            api.give(f"event-{number}", b'"crash"')
+        assert runtime.exit_code() == 1
+        assert len(api.posts) == 5
+    assert runtime.members() == []
+
+
 def test_handler_that_exits_is_reported_and_replaced(tmp_path: Path) -> None:
     """As with one invocation at a time, `sys.exit` is the answer, and the end of the worker."""
     with ManyPollers() as api, api.start(MODULE, write_code(tmp_path, PROGRAM), count=1) as runtime:
