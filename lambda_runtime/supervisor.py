@@ -291,7 +291,6 @@ class Supervisor:
             hooks.forget_shutdown()
         sys.exit(code)
 
-
     def _hear_out(self, until: float) -> None:
         """Where this is the first process of a container, its end is theirs who still report."""
         poll = select.poll()

@@ -153,8 +153,15 @@ _TEXT: dict[str, Callable[[Record, float], str | None]] = {
 class Console:
     """Where platform lines, function output and our own sentences go: by default stderr."""
 
-    def __init__(self, stream: Stream | None = None) -> None:
+    def __init__(
+        self, stream: Stream | None = None, subject: Callable[[], str] | None = None
+    ) -> None:
         self._stream: Stream = stream if stream is not None else sys.stderr.buffer
+        self._subject = subject
+
+    def about(self, subject: Callable[[], str]) -> Console:
+        """The same console, whose sentences begin with what `subject` says at the time."""
+        return Console(self._stream, subject)
 
     def write(self, data: bytes) -> None:
         """Write at once; a reader that went away must not take the local Lambda down."""
@@ -166,7 +173,8 @@ class Console:
 
     def explain(self, sentence: str, tail: str = "") -> None:
         """One sentence that names who did what, with the last output of that process below it."""
-        lines = [f"rapid-mock: {sentence}", *(f"  | {line}" for line in tail.splitlines())]
+        subject = "" if self._subject is None else self._subject()
+        lines = [f"rapid-mock: {subject}{sentence}", *(f"  | {line}" for line in tail.splitlines())]
         self.write(("\n".join(lines) + "\n").encode("utf-8", "backslashreplace"))
 
 

@@ -98,6 +98,7 @@ def define_function(
         is_frozen_when_idle=options.freeze,
         on_attach=options.on_attach,
         runtime_api_port=options.runtime_api_port,
+        layers=() if is_isolated else tuple(map(str, reversed(options.layers))),
         init_timeout_seconds=_init_timeout_seconds(options),
         restore_timeout_seconds=_restore_timeout_seconds(options),
     )

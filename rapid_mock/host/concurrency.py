@@ -22,6 +22,7 @@ from rapid_mock.service.provisioned import (
     find_config,
     target_version,
 )
+from rapid_mock.service.settings import refuse_tenants
 
 MAX_CODE_BYTES = 80_530_636_800
 _RESERVED = Group(
@@ -66,10 +67,7 @@ class ConcurrencyOperations:
             call,
             "Provisioned Concurrency Configs cannot be applied to unpublished function versions.",
         )
-        if "TenancyConfig" in function.latest.settings:
-            raise InvalidParameterValue(
-                "Provisioned Concurrency is not supported for functions with tenancy configuration."
-            )
+        refuse_tenants(function.latest.settings, "Provisioned Concurrency is")
         deployed = self._functions.deployed(function.name)
         config = ProvisionedConfig(call.body["ProvisionedConcurrentExecutions"], _seconds())
         check_provision(

@@ -6,6 +6,7 @@ Source: Lambda API reference; answers as recorded from AWS.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from rapid_mock.errors import InvalidParameterValue, ResourceNotFound
@@ -118,7 +119,8 @@ class FunctionOperations:
             settings = {**latest.settings, "Architectures": request["Architectures"]}
         if request.get("DryRun"):
             self._functions.tidy()
-            return describe(latest, self._registry.arn(name))
+            would_be = replace(latest, code=code, settings=settings or latest.settings)
+            return describe(would_be, self._registry.arn(name))
         version = self._registry.update(name, stamp, settings=settings, code=code)
         published = self._published(name) if request.get("Publish") else None
         self._functions.deploy(version)

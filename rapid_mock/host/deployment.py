@@ -168,20 +168,32 @@ def deploy(
 
 
 def with_layers(options: FunctionOptions, layers: Sequence[str], runtime: str) -> FunctionOptions:
-    """The options with what layers bring: /opt where it is isolated, extensions, Python's paths."""
+    """The options with what layers bring: /opt where it is isolated, extensions, search paths."""
     if not layers:
         return options
-    roots = [OPT] if options.isolation == ISOLATION_NAMESPACE else list(reversed(layers))
+    is_isolated = options.isolation == ISOLATION_NAMESPACE
+    roots = [OPT] if is_isolated else list(reversed(layers))
     paths = [f"{root}/{inner}" for root in roots for inner in _python_directories(runtime)]
     user = options.environment.get("PYTHONPATH")
-    path = os.pathsep.join([*([user] if user else []), *paths])
+    environment = {
+        **_library_path(layers, is_isolated=is_isolated),
+        **options.environment,
+        "PYTHONPATH": os.pathsep.join([*([user] if user else []), *paths]),
+    }
     extensions = [f"{layer}/extensions" for layer in layers if Path(layer, "extensions").is_dir()]
     return replace(
         options,
         extensions=[*options.extensions, *extensions],
-        environment={**options.environment, "PYTHONPATH": path},
+        environment=environment,
         layers=layers,
     )
+
+
+def _library_path(layers: Sequence[str], *, is_isolated: bool) -> dict[str, str]:
+    """Where layers have shared libraries: in `lib`, if they have that."""
+    found = [f"{layer}/lib" for layer in reversed(layers) if Path(layer, "lib").is_dir()]
+    paths = [f"{OPT}/lib"] if found and is_isolated else found
+    return {"LD_LIBRARY_PATH": os.pathsep.join(paths)} if paths else {}
 
 
 def _python_directories(runtime: str) -> tuple[str, ...]:

@@ -73,7 +73,8 @@ class FunctionDefinition:
     processes have a file system of their own; `is_frozen_when_idle`: they stand still between
     invocations.
     With `on_attach` the user starts the runtime, and it is told how; `runtime_api_port` is a fixed
-    port for that, 0 a free one. `code_places`: what is kept as long as it may run.
+    port for that, 0 a free one. `layers`: directories in the place of /opt, the last layer first.
+    `code_places`: what is kept as long as it may run.
     """
 
     settings: FunctionSettings
@@ -90,6 +91,7 @@ class FunctionDefinition:
     is_frozen_when_idle: bool = False
     on_attach: Callable[[Launch], None] | None = None
     runtime_api_port: int = 0
+    layers: tuple[str, ...] = ()
     code_places: tuple[str, ...] = ()
 
     def launch(self, spawn: Spawn, access: Access) -> Launch:
@@ -129,7 +131,8 @@ class FunctionDefinition:
         variables = with_interpreter_first(os.environ, sys.executable)
         if self.mounts is not None:  # where this machine has its /tmp is nothing to those in there
             variables.pop("TMPDIR", None)
-        return variables
+        tools = [f"{layer}/bin" for layer in self.layers if Path(layer, "bin").is_dir()]
+        return {**variables, "PATH": os.pathsep.join([variables["PATH"], *tools])}
 
 
 @dataclass(frozen=True, slots=True)

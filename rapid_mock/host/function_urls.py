@@ -20,6 +20,7 @@ from rapid_mock.http.server import BACKLOG, HttpServer
 from rapid_mock.service.calls import Body, Call
 from rapid_mock.service.function_urls import UrlConfigs, check_alias
 from rapid_mock.service.paging import page_of
+from rapid_mock.service.settings import refuse_tenants
 
 _Key = tuple[str, str | None]
 
@@ -47,6 +48,7 @@ class FunctionUrls:
 
     def create_url(self, call: Call) -> Body:
         key, arn = self._function(call)
+        refuse_tenants(self._registry.find(key[0]).latest.settings, "Function URLs are")
         self._configs.check_new(key, call.body, arn)
         url = self._listen(key)
         return self._configs.create(key, call.body, arn, url, new_stamp().moment).created_members()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 from lambda_runtime import contract
@@ -21,7 +21,7 @@ from rapid_mock.host.environments import FunctionDefinition, LocalEnvironment, o
 from rapid_mock.host.fleet import Fleet, Pending
 from rapid_mock.host.function_urls import FunctionUrls
 from rapid_mock.host.functions import Functions
-from rapid_mock.host.mounts import name_opt
+from rapid_mock.host.opt_advice import OptAdvice
 from rapid_mock.host.throttle import ThrottledTaker
 from rapid_mock.host.watchdog import Watchdog
 from rapid_mock.http.invoke_api import add_invoke_api
@@ -83,7 +83,7 @@ class LambdaService:
             options or FunctionOptions(),
             self._clock,
             self._open,
-            on_deployed=self._warn_of_opt,
+            on_deployed=OptAdvice(console).tell,
         )
         self._event_configs = EventInvokeConfigs()
         self._policies = Policies()
@@ -372,13 +372,9 @@ class LambdaService:
         self._functions.reap()
         self._reaper = self._reap_later()
 
-    def _warn_of_opt(self, definition: FunctionDefinition) -> None:
-        if definition.mounts is None:
-            for launcher in name_opt(definition.launchers()):
-                self._console.explain(
-                    f"{launcher.name} names something in /opt that is not there: "
-                    "with --isolation namespace its layer is"
-                )
+    def _subject(self, name: str) -> str:
+        """Whom a sentence is about; where there is one function, nobody asks."""
+        return f"{name}: " if len(self._functions.registry.functions) > 1 else ""
 
     async def _open(
         self, fleet: Fleet, definition: FunctionDefinition, is_provisioned: bool
@@ -390,7 +386,7 @@ class LambdaService:
             provisioned(definition) if is_provisioned else definition,
             observer=fleet,
             clock=self._clock,
-            console=self._console,
+            console=self._console.about(partial(self._subject, definition.settings.name)),
             watchdog=self._watchdog,
             trace=self._trace,
         )

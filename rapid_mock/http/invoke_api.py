@@ -38,10 +38,12 @@ def add_invoke_api(router: Router, service: Invoker) -> None:
     streamed = _Invoke(
         service, "InvokeWithResponseStream", _streamed, types=STREAM_INVOCATION_TYPES
     )
+    asynchronous, old = _Invoke(service, "InvokeAsync", _asynchronous), contract.INVOKE_ASYNC
+    router.add(old.method, f"{old.path}/", asynchronous)  # as the API reference prints it
     for operation, endpoint in (
         (contract.INVOKE, _Invoke(service, "InvokeFunction", _buffered)),
         (contract.INVOKE_WITH_RESPONSE_STREAM, streamed),
-        (contract.INVOKE_ASYNC, _Invoke(service, "InvokeAsync", _asynchronous)),
+        (old, asynchronous),
     ):
         router.add(operation.method, operation.path, endpoint)
 

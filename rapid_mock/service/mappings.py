@@ -26,6 +26,7 @@ from rapid_mock.service.mapping_settings import (
     source_kind,
 )
 from rapid_mock.service.names import FunctionName
+from rapid_mock.service.settings import refuse_tenants
 
 CREATING, ENABLED, DISABLED = "Creating", "Enabled", "Disabled"
 ENABLING, DISABLING, UPDATING, DELETING = "Enabling", "Disabling", "Updating", "Deleting"
@@ -186,9 +187,10 @@ class EventSourceMappings:
         """The function that a mapping is for, and its ARN as it was targeted."""
         name = self._functions.parse(text)
         try:
-            self._functions.version(name.name, name.qualifier)
+            version = self._functions.version(name.name, name.qualifier)
         except ResourceNotFound:
             raise InvalidParameterValue("Function does not exist") from None
+        refuse_tenants(version.settings, "Event source mappings are")
         return name, self._functions.arn(name.name, name.qualifier)
 
     def _refuse_duplicate(

@@ -112,6 +112,10 @@ def _check_target(
             "Provisioned Concurrency Configs cannot be applied to unpublished function versions."
         )
     if qualifier in function.aliases:
+        if function.aliases[qualifier].weights:
+            raise InvalidParameterValue(
+                "Alias with weights can not be used with Provisioned Concurrency"
+            )
         if version in configs:
             raise ResourceConflict(
                 "Alias can't be used for Provisioned Concurrency configuration on an already "

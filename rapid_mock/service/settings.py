@@ -228,6 +228,14 @@ def _for_instances(group: Group, settings: Mapping[str, Any]) -> Group:
     return Group({**group.members, **_ON_INSTANCES}, group.required)
 
 
+def refuse_tenants(settings: Mapping[str, Any], what: str) -> None:
+    """Raise InvalidParameterValue when the function keeps tenants apart, where `what` cannot be."""
+    if "TenancyConfig" in settings:
+        raise InvalidParameterValue(
+            f"{what} not supported for functions with tenancy configuration."
+        )
+
+
 def check_tags(tags: Mapping[str, Any]) -> None:
     """Raise InvalidParameterValue when a function would have too many tags."""
     if len(tags) > MAX_TAGS:
@@ -249,6 +257,8 @@ def _check_values(settings: Settings, request: Mapping[str, Any]) -> None:
         )
     if request.get("DurableConfig"):
         raise InvalidParameterValue("Durable functions do not run here.")
+    if settings["SnapStart"]["ApplyOn"] != "None":
+        refuse_tenants(settings, "SnapStart is")
     if len(settings.get("Layers", ())) > MAX_LAYERS:
         raise InvalidParameterValue(f"Cannot reference more than {MAX_LAYERS} layers.")
     _check_logging(settings["LoggingConfig"])

@@ -13,7 +13,16 @@ import pytest
 from rapid_mock.errors import SetupError
 from rapid_mock.host.namespace import unshare_options
 from tests.support.command_line import Serving, write_executable
-from tests.support.lambda_api import ROLE, client_of, create, invoke, refusal, wait_active, zip_of
+from tests.support.lambda_api import (
+    ROLE,
+    client_of,
+    create,
+    invoke,
+    refusal,
+    wait_active,
+    wait_updated,
+    zip_of,
+)
 
 OWN = f"python3.{sys.version_info[1]}"
 OTHER = "python3.14" if OWN != "python3.14" else "python3.13"
@@ -110,6 +119,16 @@ def test_any_other_runtime_by_a_configured_command() -> None:
         assert invoke(client, "g") == "python"
 
 
+USES_TOOLS = """
+import os, subprocess
+
+def handler(event, context):
+    told = subprocess.run("greet || true", shell=True, capture_output=True, text=True).stdout
+    paths = os.environ.get("LD_LIBRARY_PATH", "").split(os.pathsep)
+    return [told, any(os.path.exists(path + "/libgreet.so") for path in paths)]
+"""
+
+
 def layer() -> bytes:
     """A layer with data, and an extension whose launcher reads it."""
     data = io.BytesIO()
@@ -148,10 +167,44 @@ def test_layers_are_opt_under_isolation() -> None:
         assert invoke(client, "f") == [["/opt/python/words.py", "/opt/tool/data"], "second"]
 
 
-def test_without_isolation_a_layer_that_needs_opt_is_told_of() -> None:
-    """A layer is a directory then; one whose extension names something in /opt is told of."""
+def test_without_isolation_layers_are_directories() -> None:
+    """That is told once of a function, and which of their scripts name something in /opt."""
     with Serving() as serving, client_of(serving.url) as client:
         made = client.publish_layer_version(LayerName="tool", Content={"ZipFile": layer()})
         create(client, "f", SOURCE, Runtime=OWN, Layers=[made["LayerVersionArn"]])
+        client.update_function_configuration(FunctionName="f", Timeout=9)
+        wait_updated(client, "f")
+        create(client, "without", SOURCE, Runtime=OWN)
         log = serving.wait_for("tool names something in /opt that is not there")
         assert "with --isolation namespace its layer is" in log
+        sentence = (
+            "rapid-mock: the layers of f are directories on its search paths; "
+            "with --isolation namespace they are its /opt\n"
+        )
+        assert serving.log.count(sentence) == 1
+        assert "the layers of without" not in serving.log
+
+
+def tools() -> bytes:
+    """A layer with a command, and a directory for shared libraries."""
+    data = io.BytesIO()
+    with zipfile.ZipFile(data, "w") as archive:
+        for name, mode in (("bin/greet", 0o100755), ("lib/libgreet.so", 0o100644)):
+            entry = zipfile.ZipInfo(name)
+            entry.external_attr = mode << 16
+            archive.writestr(entry, "#!/bin/sh\necho hello from a layer\n")
+    return data.getvalue()
+
+
+@pytest.mark.linux
+@pytest.mark.parametrize("isolation", ["none", "namespace"])
+def test_commands_and_libraries_of_a_layer_are_found(isolation: str) -> None:
+    """`bin` is on PATH and `lib` on LD_LIBRARY_PATH, as "Packaging your layer content" says."""
+    if isolation == "namespace" and not is_isolation_possible():
+        pytest.skip("no mount namespaces here")
+    with Serving("--isolation", isolation) as serving, client_of(serving.url) as client:
+        made = client.publish_layer_version(LayerName="tools", Content={"ZipFile": tools()})
+        create(client, "f", USES_TOOLS, Runtime=OWN, Layers=[made["LayerVersionArn"]])
+        create(client, "g", USES_TOOLS, Runtime=OWN)
+        assert invoke(client, "f") == ["hello from a layer\n", True]
+        assert invoke(client, "g") == ["", False]

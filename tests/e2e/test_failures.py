@@ -117,6 +117,16 @@ def test_dying_runtime(
     assert isinstance(function.invoke({}).payload, int)
 
 
+def test_of_several_functions_the_sentence_names_which(running: Local) -> None:
+    """The log is that of all of them; where there is one function, nobody asks."""
+    function = running.local.create_function("f", handler="app.handler", code=running.code)
+    function.invoke({"do": "exit", "code": 3})
+    assert "rapid-mock: runtime exited during an invocation (exit status 3)\n" in running.text
+    running.local.create_function("g", handler="app.handler", code=running.code)
+    function.invoke({"do": "exit", "code": 4})
+    assert "rapid-mock: f: runtime exited during an invocation (exit status 4)\n" in running.text
+
+
 def test_what_an_invocation_wrote_explains_only_itself(running: Local) -> None:
     """Lines of an earlier invocation do not stand under the sentence about a later one."""
     function = running.local.create_function("f", handler="app.handler", code=running.code)

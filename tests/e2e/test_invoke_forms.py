@@ -157,9 +157,10 @@ def test_events_that_are_refused(
     assert answer[2].startswith(start)
 
 
-def test_invoke_async_of_old_clients(serving: Serving, tmp_path: Path) -> None:
-    """The InvokeAsync of 2014 is an event: 202 with its status as JSON."""
-    url = f"{serving.url}/2014-11-13/functions/function/invoke-async"
+@pytest.mark.parametrize("end", ["", "/"])
+def test_invoke_async_of_old_clients(serving: Serving, tmp_path: Path, end: str) -> None:
+    """The InvokeAsync of 2014 is an event: 202 with its status as JSON; a slash may end it."""
+    url = f"{serving.url}/2014-11-13/functions/function/invoke-async{end}"
     body = json.dumps({"place": str(tmp_path)}).encode()
     request = urllib.request.Request(url, body, {"Content-Type": "application/json"})
     with urllib.request.urlopen(request, timeout=10) as answer:

@@ -61,6 +61,10 @@ def make(client: Any, name: str = "f", says: str = "one", **options: Any) -> Any
     return create(client, name, SAYS.format(says), Runtime=PYTHON, **options)
 
 
+def sha256_of(package: bytes) -> str:
+    return base64.b64encode(hashlib.sha256(package).digest()).decode()
+
+
 def test_a_function_from_nothing_but_a_zip(client: Any) -> None:
     """`start` without a handler serves an empty service; a created function becomes active."""
     assert client.list_functions()["Functions"] == []
@@ -72,7 +76,7 @@ def test_a_function_from_nothing_but_a_zip(client: Any) -> None:
     assert "LastUpdateStatus" not in made
     assert made["FunctionArn"] == f"{ARN}f"
     assert made["CodeSize"] == len(package)
-    assert made["CodeSha256"] == base64.b64encode(hashlib.sha256(package).digest()).decode()
+    assert made["CodeSha256"] == sha256_of(package)
     got = client.get_function(FunctionName="f")
     configuration = got["Configuration"]
     assert (configuration["State"], configuration["LastUpdateStatus"]) == ("Active", "Successful")
@@ -136,11 +140,19 @@ def test_new_configuration_replaces_what_is_given(client: Any) -> None:
 
 
 def test_a_dry_run_changes_nothing(client: Any) -> None:
-    """UpdateFunctionCode with DryRun checks the code and leaves the function as it was."""
+    """UpdateFunctionCode with DryRun checks the code and shows what would be; nothing changes."""
     make(client)
-    before = client.get_function_configuration(FunctionName="f")["RevisionId"]
-    client.update_function_code(FunctionName="f", ZipFile=zip_of("x"), DryRun=True)
-    assert client.get_function_configuration(FunctionName="f")["RevisionId"] == before
+    before = client.get_function_configuration(FunctionName="f")
+    code = {"CodeSha256": sha256_of(zip_of("x")), "CodeSize": len(zip_of("x"))}
+    shown = client.update_function_code(
+        FunctionName="f", ZipFile=zip_of("x"), Architectures=["arm64"], DryRun=True
+    )
+    would_be = {**before, **code, "Architectures": ["arm64"]}
+    del shown["ResponseMetadata"], would_be["ResponseMetadata"]
+    assert shown == would_be
+    after = client.get_function_configuration(FunctionName="f")
+    del before["ResponseMetadata"], after["ResponseMetadata"]
+    assert after == before
     assert invoke(client, "f")[0] == "one"
 
 
@@ -296,11 +308,21 @@ def test_tenants_share_no_environment(client: Any) -> None:
     publish(client, "f")
     provisioned = {"Qualifier": "1", "ProvisionedConcurrentExecutions": 1}
     make(client, "g")
-    for answer in (
-        refusal(client, "invoke", FunctionName="g", TenantId="blue"),
-        refusal(client, "put_provisioned_concurrency_config", FunctionName="f", **provisioned),
+    answer = refusal(client, "invoke", FunctionName="g", TenantId="blue")
+    assert answer[:2] == (400, "InvalidParameterValueException")
+    snapstart = {"SnapStart": {"ApplyOn": "PublishedVersions"}}
+    queue = "arn:aws:sqs:us-east-1:123456789012:q"
+    for operation, options, what in (
+        ("put_provisioned_concurrency_config", provisioned, "Provisioned Concurrency is"),
+        ("create_function_url_config", {"AuthType": "NONE"}, "Function URLs are"),
+        ("create_event_source_mapping", {"EventSourceArn": queue}, "Event source mappings are"),
+        ("update_function_configuration", snapstart, "SnapStart is"),
     ):
-        assert answer[:2] == (400, "InvalidParameterValueException")
+        assert refusal(client, operation, FunctionName="f", **options) == (
+            400,
+            "InvalidParameterValueException",
+            f"{what} not supported for functions with tenancy configuration.",
+        )
     assert refusal(client, "invoke", FunctionName="f", TenantId="no!") == (
         400,
         "ValidationException",

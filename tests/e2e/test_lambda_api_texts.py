@@ -46,6 +46,12 @@ def client() -> Iterator[Any]:
             publish(client, name)
             for number, alias in enumerate(aliases, 1):
                 client.create_alias(FunctionName=name, Name=alias, FunctionVersion=str(number))
+        client.create_alias(
+            FunctionName="f",
+            Name="split",
+            FunctionVersion="2",
+            RoutingConfig={"AdditionalVersionWeights": {"1": 0.1}},
+        )
         for qualifier in ("one", "2"):
             client.put_provisioned_concurrency_config(
                 FunctionName="p", Qualifier=qualifier, ProvisionedConcurrentExecutions=1

@@ -72,9 +72,9 @@ SOURCE_TEXT = (
 class Row(NamedTuple):
     """A call of the client, and its refusal: status, error code, message, the body's other members.
 
-    There are: `f` with versions 1 and 2 and `live` for 1; `p` with versions 1 and 2, aliases `one`
-    and `two` for them, and provisioned concurrency of 1 for `one` and for 2; `r`, version 1, with a
-    reservation of 0; layer `words`, versions 1 and 2.
+    There are: `f` with versions 1 and 2, `live` for 1, and `split` for 2 and a tenth for 1; `p`
+    with versions 1 and 2, aliases `one` and `two` for them, and provisioned concurrency of 1 for
+    `one` and for 2; `r`, version 1, with a reservation of 0; layer `words`, versions 1 and 2.
     """
 
     operation: str
@@ -815,6 +815,11 @@ TABLE = {
         "Requested Provisioned Concurrency should not be greater than the "
         "reservedConcurrentExecution for function",
         **provisioning(FunctionName="r", Qualifier="1"),
+    ),
+    "provisioning an alias with weights": refused(
+        "put_provisioned_concurrency_config",
+        "Alias with weights can not be used with Provisioned Concurrency",
+        **provisioning(Qualifier="split"),
     ),
     "provisioning an alias of a provisioned version": Row(
         "put_provisioned_concurrency_config",
