@@ -61,13 +61,15 @@ class Aws:
         """Whether it is our own child."""
         return self._place.where == EMBEDDED
 
-    async def start(self, watchdog: Watchdog) -> None:
-        """Start the embedded one, if it is that; raises SetupError."""
+    async def start(self, watchdog: Watchdog) -> list[str]:
+        """Start the embedded one, if it is that; what it does not do as AWS. Raises SetupError."""
         if find_spec("boto3") is None:
             raise SetupError("an AWS needs boto3: pip install 'lambda-runtime-sdk[aws]'")
-        if self.is_embedded:
-            self._embedded = await EmbeddedAws.start(watchdog)
-            self.url = self._embedded.url
+        if not self.is_embedded:
+            return []
+        self._embedded = await EmbeddedAws.start(watchdog)
+        self.url = self._embedded.url
+        return self._embedded.faults
 
     async def close(self, watchdog: Watchdog) -> None:
         """Wait for the calls that are under way, then end what was started."""

@@ -22,12 +22,16 @@ _PROGRAM = Path(__file__).with_name("embedded_aws_child.py")
 
 
 class EmbeddedAws:
-    """moto in a process group of its own, which the watchdog ends with us if need be."""
+    """moto in a process group of its own, which the watchdog ends with us if need be.
+
+    `faults`: sentences on what does not work as on AWS with a moto of another version.
+    """
 
     def __init__(self, process: subprocess.Popen[bytes], output: IO[bytes]) -> None:
         self._process = process
         self._output = output
         self.url = ""
+        self.faults: list[str] = []
 
     @classmethod
     async def start(cls, watchdog: Watchdog) -> EmbeddedAws:
@@ -39,11 +43,13 @@ class EmbeddedAws:
         started = cls(*_spawn())
         try:
             watchdog.add(started._process.pid)
-            port = await asyncio.wait_for(asyncio.to_thread(started._port), START_SECONDS)
+            port, *started.faults = await asyncio.wait_for(
+                asyncio.to_thread(started._first_line), START_SECONDS
+            )
+            started.url = f"http://127.0.0.1:{int(port)}"
         except (OSError, ValueError) as error:  # TimeoutError is an OSError
             tail = started.kill(watchdog)
             raise SetupError(f"the embedded AWS did not start: {tail or error}") from error
-        started.url = f"http://127.0.0.1:{port}"
         return started
 
     def kill(self, watchdog: Watchdog) -> str:
@@ -58,9 +64,9 @@ class EmbeddedAws:
         self._output.close()
         return tail
 
-    def _port(self) -> int:
+    def _first_line(self) -> list[str]:
         lines = self._process.stdout
-        return int(lines.readline()) if lines is not None else 0
+        return lines.readline().decode().strip().split("\t") if lines is not None else [""]
 
 
 def _spawn() -> tuple[subprocess.Popen[bytes], IO[bytes]]:

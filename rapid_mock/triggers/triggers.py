@@ -78,7 +78,8 @@ class Triggers:
         self._store.open()
         if self.aws is None:
             return
-        await self.aws.start(watchdog)
+        for fault in await self.aws.start(watchdog):
+            self._console.explain(f"the embedded AWS: {fault}")
         if self.aws.url is not None:
             self._push = self._push_sources(self.aws)
             self._push.start()

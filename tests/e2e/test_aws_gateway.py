@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import signal
@@ -10,6 +11,8 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -17,6 +20,7 @@ from botocore.exceptions import ClientError
 
 from rapid_mock import LocalLambda
 from rapid_mock.errors import SetupError
+from rapid_mock.triggers import embedded_aws
 from tests.support.aws import Clients, clients_of, eventually
 from tests.support.command_line import Serving, run, write_code
 from tests.support.lambda_api import ROLE, invoke, refusal, wait_active, wait_updated, zip_of
@@ -235,6 +239,37 @@ def test_local_lambda() -> None:
         sqs = local.client("sqs")
         assert sqs.create_queue(QueueName="q")["QueueUrl"].startswith(local.endpoint_url)
         sqs.close()
+
+
+OTHER_MOTO = """
+import sys
+sys.path.insert(0, {folder!r})
+import embedded_aws_child
+
+def unknown(path):
+    if path.endswith("embedded_shards.py"):
+        raise ImportError("cannot import name 'Shard'")
+    return {{"tell_changes_once": lambda: None}}
+
+embedded_aws_child.run_path = unknown
+embedded_aws_child.main()
+"""
+
+
+def test_a_moto_that_is_not_known_serves_and_is_told_of(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """What cannot be made to do as AWS does is said in a sentence; all else works."""
+    program = tmp_path / "child.py"
+    program.write_text(OTHER_MOTO.format(folder=str(Path(embedded_aws.__file__).parent)))
+    monkeypatch.setattr(embedded_aws, "_PROGRAM", program)
+    log = io.BytesIO()
+    with LocalLambda(aws="embedded", log_stream=log) as local, closing(local.client("s3")) as s3:
+        s3.create_bucket(Bucket="works")
+    assert log.getvalue().decode() == (
+        f"rapid-mock: the embedded AWS: moto {version('moto')} is unknown here, so that shards "
+        "that are split or merged do not close (cannot import name 'Shard')\n"
+    )
 
 
 def test_local_lambda_without_moto(monkeypatch: pytest.MonkeyPatch) -> None:
