@@ -6,10 +6,12 @@ API event schema", AWS Lambda Developer Guide.
 
 from __future__ import annotations
 
+import codecs
+import io
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, TextIO, cast
 
 from lambda_runtime import contract
 from rapid_mock.lifecycle.effects import Emit
@@ -137,6 +139,7 @@ def _fault(record: Record, wall: float) -> str:
     return f"{record['message']}\n"
 
 
+# AWS's INIT_START and RESTORE_START say nothing but a version, which a local runtime has not
 _TEXT: dict[str, Callable[[Record, float], str | None]] = {
     contract.PLATFORM_START: _start,
     contract.PLATFORM_END: _end,
@@ -154,9 +157,9 @@ class Console:
     """Where platform lines, function output and our own sentences go: by default stderr."""
 
     def __init__(
-        self, stream: Stream | None = None, subject: Callable[[], str] | None = None
+        self, stream: Stream | TextIO | None = None, subject: Callable[[], str] | None = None
     ) -> None:
-        self._stream: Stream = stream if stream is not None else sys.stderr.buffer
+        self._stream = _of_bytes(sys.stderr if stream is None else stream)
         self._subject = subject
 
     def about(self, subject: Callable[[], str]) -> Console:
@@ -176,6 +179,27 @@ class Console:
         subject = "" if self._subject is None else self._subject()
         lines = [f"rapid-mock: {subject}{sentence}", *(f"  | {line}" for line in tail.splitlines())]
         self.write(("\n".join(lines) + "\n").encode("utf-8", "backslashreplace"))
+
+
+class _Decoding:
+    """A text stream that has no bytes below it."""
+
+    def __init__(self, stream: io.TextIOBase) -> None:
+        self._stream = stream
+        self._decode = codecs.getincrementaldecoder("utf-8")("backslashreplace").decode
+
+    def write(self, data: bytes, /) -> None:
+        self._stream.write(self._decode(data))
+
+    def flush(self) -> None:
+        self._stream.flush()
+
+
+def _of_bytes(stream: Stream | TextIO) -> Stream:
+    if isinstance(stream, io.TextIOBase):
+        below = getattr(stream, "buffer", None)
+        return _Decoding(stream) if below is None else cast("Stream", below)
+    return cast("Stream", stream)
 
 
 class _Nowhere:

@@ -18,7 +18,7 @@ from collections.abc import Callable, Coroutine, Mapping, Sequence
 from concurrent.futures import Future
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, TextIO
 
 from lambda_runtime import contract
 from rapid_mock.console import Console, Stream
@@ -136,13 +136,13 @@ class Function:
 class LocalLambda:
     """A local Lambda service on loopback: real processes, the Invoke API, boto3 clients.
 
-    `port` 0 takes a free one; `log_stream` gets platform lines and function output (default:
-    stderr); `time_scale` makes the minutes between the attempts at an event so many times shorter;
-    `trace` is told every step of every environment. `aws` makes this one endpoint serve all of AWS:
-    `embedded` (needs moto, which ends with us) or the URL of another one; event source mappings
-    poll there, and `client("sqs")` and the functions' own clients reach it. `state` is a directory
-    that keeps the checkpoints of streams. Use it as a context manager: leaving runs the real
-    shutdown phase.
+    `port` 0 takes a free one; `log_stream`, of bytes or text, gets platform lines and function
+    output (default: stderr); `time_scale` makes the minutes between the attempts at an event so
+    many times shorter; `trace` is told every step of every environment. `aws` makes this one
+    endpoint serve all of AWS: `embedded` (needs moto, which ends with us) or the URL of another
+    one; event source mappings poll there, and `client("sqs")` and the functions' own clients reach
+    it. `state` is a directory that keeps the checkpoints of streams. Use it as a context manager:
+    leaving runs the real shutdown phase.
     """
 
     def __init__(
@@ -150,7 +150,7 @@ class LocalLambda:
         *,
         host: str = "127.0.0.1",
         port: int = 0,
-        log_stream: Stream | None = None,
+        log_stream: Stream | TextIO | None = None,
         trace: Trace | None = None,
         time_scale: float = 1,
         aws: str | None = None,

@@ -119,6 +119,8 @@ def execution_environment(request: pytest.FixtureRequest) -> Iterator[ExecutionE
 def _settings(request: pytest.FixtureRequest, marker: str) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for mark in request.node.iter_markers(marker):  # the closest first
+        if mark.args:
+            pytest.fail(f"@pytest.mark.{marker} takes keyword arguments only, not {mark.args[0]!r}")
         found = {**mark.kwargs, **found}
     return found
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import threading
 import time
 from collections.abc import Iterator
@@ -15,6 +16,9 @@ import pytest
 from tests.support.accounts import hand_over, take_over, write_accounts
 from tests.support.peers import require_network
 from tests.support.sam_tools import SamTools, fetch_sam_tools
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as in a background job of a script
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 CHILDREN = Path(f"/proc/self/task/{os.getpid()}/children")
 

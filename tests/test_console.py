@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import io
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -153,6 +154,18 @@ def test_sentence_with_the_last_output_below_it() -> None:
     stream = io.BytesIO()
     Console(stream).explain("runtime exited (exit status 3)", "one\ntwo")
     assert stream.getvalue() == (b"rapid-mock: runtime exited (exit status 3)\n  | one\n  | two\n")
+
+
+def test_text_streams_are_streams_too(tmp_path: Path) -> None:
+    """What is written in pieces is text again; bytes that are none are shown as escapes."""
+    text = io.StringIO()
+    with (tmp_path / "log").open("w") as file:
+        for stream in (text, file):
+            console = Console(stream)
+            for piece in (b"na\xc3", b"\xafve ", b"\xff\n"):
+                console.write(piece)
+    assert text.getvalue() == "na\u00efve \\xff\n"
+    assert (tmp_path / "log").read_bytes() == b"na\xc3\xafve \xff\n"
 
 
 def test_reader_that_went_away() -> None:

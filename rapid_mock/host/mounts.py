@@ -1,8 +1,8 @@
 """The file system of an isolated execution environment, as one sh script of mounts.
 
 A new root with everything of this machine in its place, but for what Lambda has there: the code in
-/var/task, layers in /opt, a /tmp of its own, and `sandbox.localdomain` in the hosts file. Built
-from bind mounts, as neither /var/task nor /opt need exist here.
+/var/task, layers in /opt, a /tmp of its own, and `sandbox.localdomain` in the hosts file. Only /tmp
+can be written to. Built from bind mounts, as neither /var/task nor /opt need exist here.
 """
 
 from __future__ import annotations
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 TASK_ROOT, OPT, TMP = "/var/task", "/opt", "/tmp"  # noqa: S108  Lambda's names
 EXTENSIONS = f"{OPT}/extensions"
 HOSTS_LINE = "127.0.0.1 sandbox.localdomain sandbox\n"
+KEPT = ("/dev", "/proc", "/sys")
+"""What is no file system that a function could fill."""
 SCRIPT_BYTES = 64 * 1024
 READY = "ready"
 """What the script prints when all is in place; what comes after keeps the mounts alive."""
@@ -53,16 +55,16 @@ def script(mounts: Mounts, root: str, hosts: str) -> str:
     lines += _copied(root, "/", {"var", "opt", "tmp"})
     lines += [_mkdir(root + "/var"), *_copied(root, "/var", {"task"})]
     task = root + TASK_ROOT
-    lines += [_mkdir(task), _command("mount", "--rbind", mounts.code, task), _protect(task)]
+    lines += [_mkdir(task), _command("mount", "--rbind", mounts.code, task)]
     lines += _tmpfs(root + OPT, "mode=755") + _tmpfs(root + TMP, f"mode=1777,size={mounts.tmp_mb}m")
     for path in mounts.shown:
         if any(path.startswith(f"{place}/") for place in (TASK_ROOT, OPT, TMP)):
             lines += _bind((path, root + path))
     for bind in _layered(mounts, root):
-        lines += _read_only(bind)
+        lines += _bind(bind)
     if Path("/etc/hosts").exists():
         lines += [_command("mount", "--bind", hosts, f"{root}/etc/hosts")]
-    lines += [_protect(root + OPT)]
+    lines += [_protected(root)]
     stay = f"echo {READY}; exec sleep 2147483647"
     return "\n".join([*lines, f"exec {_command('chroot', root, '/bin/sh', '-c', stay)}", ""])
 
@@ -124,10 +126,6 @@ def _copied(root: str, directory: str, without: set[str]) -> Iterator[str]:
                 yield from _bind((entry.path, place))
 
 
-def _read_only(bind: Bind) -> list[str]:
-    return [*_bind(bind), _protect(bind[1])]
-
-
 def _bind(bind: Bind) -> list[str]:
     source, place = bind
     make = (
@@ -138,9 +136,24 @@ def _bind(bind: Bind) -> list[str]:
     return [*make, _command("mount", "--rbind", source, place)]
 
 
-def _protect(place: str) -> str:
-    """Nobody writes here any more, where the kernel allows us to say so."""
-    return _command("mount", "-o", "remount,bind,ro", place) + " 2>/dev/null || :"
+def _protected(root: str) -> str:
+    """Nobody writes anywhere but to /tmp and devices, where the kernel allows us to say so.
+
+    What is shown below /tmp is a mount of its own, and the machine's: a function that empties /tmp
+    must not empty that.
+    """
+    quoted = shlex.quote(root)
+    free = "|".join(
+        [quoted + TMP, *(f"{quoted}{kept}{end}" for kept in KEPT for end in ("", "/*"))]
+    )
+    return f"""while read -r _ _ _ _ place _; do
+case "$place" in
+{free}) ;;
+{quoted}|{quoted}/*) mount -o remount,bind,ro "$(printf %b "$place")" 2>/dev/null || : ;;
+esac
+done <<MOUNTS
+$(cat /proc/self/mountinfo)
+MOUNTS"""
 
 
 def _tmpfs(place: str, options: str) -> list[str]:

@@ -77,7 +77,8 @@ def _read_destination(destination: Any, has_types: bool) -> Destination:
     place = "/properties/destination"
     _typed(destination, dict, "/destination", place)
     port = destination.get("port")
-    is_port = isinstance(port, int | float) and 1 <= port <= 65535 and port == int(port)
+    is_number = isinstance(port, int | float) and not isinstance(port, bool)
+    is_port = is_number and 1 <= port <= 65535 and port == int(port)
     if destination.get("protocol") == contract.DESTINATION_TCP and is_port:
         _no_faults([] if has_types else ["types should not be empty"])
         return Destination(contract.DESTINATION_TCP, int(port))

@@ -15,8 +15,8 @@ from lambda_runtime import contract
 from rapid_mock.lifecycle.events import Now
 from rapid_mock.lifecycle.subscriptions import Destination, Record, Subscription
 
-QUEUED_BATCHES = 8
-"""Full batches that wait while one is being sent; what comes on top of them is dropped."""
+QUEUED_BATCHES, QUEUED_BYTES = 8, 16 * 1024 * 1024
+"""What waits while a batch is being sent: so many full ones, or so much; the rest is dropped."""
 RETRY_SECONDS = (0.1, 0.2, 0.4)
 """How long to wait after each failed attempt before the next; after the last the batch is lost."""
 DROP_RECORD_BYTES = 512
@@ -91,6 +91,7 @@ class Subscriber:
         self._open = Batch()
         self._due: float | None = None
         self._queue: deque[Batch] = deque()
+        self._queued_bytes = 0
         self._queue_limit = QUEUED_BATCHES
         self._sending: Batch | None = None
         self._failures = 0
@@ -153,6 +154,7 @@ class Subscriber:
             if not self._queue:
                 return None
             self._sending = self._queue.popleft()
+            self._queued_bytes -= self._sending.size
         elif self._retry_at is None or self._retry_at > now.monotonic:
             return None
         self._retry_at = None
@@ -183,6 +185,7 @@ class Subscriber:
         self.dropped_records = self.produced - self.delivered_records
         self._unrendered.clear()
         self._queue.clear()
+        self._queued_bytes = 0
         self._open, self._sending = Batch(), None
         self._due = self._retry_at = None
         self._untold.clear()
@@ -222,10 +225,11 @@ class Subscriber:
         if not self._open.lines:
             return
         batch, self._open = self._open, Batch()
-        if len(self._queue) >= self._queue_limit:
+        if len(self._queue) >= self._queue_limit and self._queued_bytes >= QUEUED_BYTES:
             self._lose(batch, TOO_SLOW, now)
         else:
             self._queue.append(batch)
+            self._queued_bytes += batch.size
 
     @property
     def _reserved(self) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import shutil
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,7 +18,7 @@ from rapid_mock.host.namespace import OWN_MOUNTS, OWN_MOUNTS_AND_USER, unshare_o
 from tests.support.command_line import run, write_code, write_executable
 
 HANDLER = """
-import os, socket
+import errno, os, socket
 
 def handler(event, context):
     seen = {
@@ -32,15 +33,23 @@ def handler(event, context):
         "TMPDIR": os.environ.get("TMPDIR"),
         "read_only": [],
     }
-    for place in ("/var/task", "/opt"):
+    for place in ("/var/task", "/opt", "/", "/usr", "/var", *event.get("places", [])):
         try:
             open(place + "/new", "w").close()
-        except OSError:
-            seen["read_only"].append(place)
+        except OSError as error:
+            seen["read_only"] += [place] if error.errno == errno.EROFS else []
     open("/tmp/trace-" + event.get("name", "x"), "w").close()
     if event.get("die"):
         os._exit(3)
     return seen
+"""
+TIDIES = """
+import os, shutil
+
+def handler(event, context):
+    was_there = os.path.exists(event["place"] + "/bin/python")
+    shutil.rmtree("/tmp", ignore_errors=True)
+    return was_there
 """
 EXTENSION = f"""#!/bin/sh
 exec {sys.executable} /opt/tool/main.py
@@ -116,10 +125,27 @@ def test_function_sees_lambdas_directories(local: LocalLambda, tmp_path: Path) -
         "tmp_mb": 64,
         "before": ["trace-extension"],
         "TMPDIR": None,
-        "read_only": ["/var/task", "/opt"],
+        "read_only": ["/var/task", "/opt", "/", "/usr", "/var"],
     }
     assert not (code / "new").exists()
     assert not Path("/tmp/trace-extension").exists()
+
+
+def test_what_of_this_machine_is_shown_in_tmp_cannot_be_emptied(
+    local: LocalLambda, tmp_path: Path
+) -> None:
+    """A Python that lies in /tmp is seen there, and is left whole by a function that tidies up."""
+    code = write_code(tmp_path / "code", TIDIES)
+    venv = Path("/tmp", f"venv-{tmp_path.name}-{os.getpid()}")
+    try:
+        python = write_executable(venv / "bin/python", f'#!/bin/sh\nexec "{sys.executable}" "$@"\n')
+        function = local.create_function(
+            "f", handler="app.handler", code=code, isolation="namespace", python=python
+        )
+        assert function.invoke({"place": str(venv)}).payload is True
+        assert python.exists()
+    finally:
+        shutil.rmtree(venv)
 
 
 def test_tmp_belongs_to_one_environment(local: LocalLambda, tmp_path: Path) -> None:

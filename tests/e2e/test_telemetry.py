@@ -16,6 +16,7 @@ import pytest
 
 from rapid_mock import LocalLambda
 from rapid_mock.host import push
+from rapid_mock.lifecycle import subscriber
 from tests.support.command_line import ROOT, write_code, write_executable
 from tests.support.processes import eventually
 
@@ -190,6 +191,7 @@ def test_what_a_bad_consumer_loses_is_counted(
 ) -> None:
     """Lines that arrived and lines told as dropped are together all lines, each counted once."""
     monkeypatch.setattr(push, "SEND_SECONDS", 0.2 if behaviour == "hang" else 5.0)
+    monkeypatch.setattr(subscriber, "QUEUED_BYTES", 0)  # so that little is too much
     sizes = lengths(INVOKES if behaviour == "slow" else LOSSY_INVOKES)
     produced = sum(map(len, sizes))
 

@@ -188,6 +188,10 @@ FAULTS = [
         place("/destination", f"{DESTINATION}/required", "missing properties: 'URI'"),
     ),
     (
+        body_of(destination={"protocol": "TCP", "port": True}),
+        place("/destination", f"{DESTINATION}/required", "missing properties: 'URI'"),
+    ),
+    (
         body_of(destination={"protocol": "HTTP", "URI": "http://127.0.0.1:1"}),
         "Invalid destination: destination.URI host must be sandbox.localdomain",
     ),
