@@ -325,6 +325,7 @@ class EnvironmentDriver:
 
     def _exited(self, process: int, status: ExitStatus) -> None:
         self._categories.pop(process, None)
+        self._telemetry.end_lines_of(process, self._clock.now())
         self.dispatch(happened.ProcessExited(process, status.code, status.signal_name))
 
     def _write(self, data: bytes) -> None:

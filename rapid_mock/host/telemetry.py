@@ -71,8 +71,9 @@ class TelemetryFeed:
         for line in lines:
             self._line(category, line, now)
         while len(rest) > MAX_LINE_BYTES:
-            self._line(category, rest[:MAX_LINE_BYTES], now)
-            rest = rest[MAX_LINE_BYTES:]
+            end = _character_end(rest, MAX_LINE_BYTES)
+            self._line(category, rest[:end], now)
+            rest = rest[end:]
         if rest:
             self._partial[process] = (category, rest)
 
@@ -86,6 +87,11 @@ class TelemetryFeed:
             if category in categories:
                 del self._partial[process]
                 self._line(category, line, now)
+
+    def end_lines_of(self, process: int, now: Now) -> None:
+        """A process has exited: what it wrote without an end is a line of the invocation, too."""
+        if process in self._partial:
+            self._line(*self._partial.pop(process), now)
 
     def subscribe(
         self, name: str, subscription: Subscription, now: Now, connection: object = None
@@ -168,3 +174,9 @@ class TelemetryFeed:
         if self._is_flushing and self._telemetry.is_idle:
             self._is_flushing = False
             self._on_flushed()
+
+
+def _character_end(text: bytes, limit: int) -> int:
+    """Where to cut UTF-8 so that no character is cut; the limit itself in what is none."""
+    starts = (end for end in range(limit, limit - 4, -1) if text[end] & 0xC0 != 0x80)
+    return next(starts, limit)

@@ -281,6 +281,28 @@ def test_after_a_reset_the_console_and_the_extension_are_told_the_same(
     assert list(by_request(records).values())[2:] == [["start", "runtimeDone", "report"]] * 2
 
 
+def test_last_words_come_before_the_end_that_followed_them(consumer: Consumer) -> None:
+    """What a runtime wrote without a newline before it died is in the invocation's records."""
+    consumer.source = (
+        "import os, sys\ndef handler(event, context):\n"
+        "    print('last words', end='', flush=True)\n    os._exit(3)\n"
+    )
+    records = consumer.invoke([[]], types=["platform", "function"], buffering=SMALL, failing=(0,))
+    told = [(each["type"], each["record"]) for each in records]
+    kinds = [kind for kind, _ in told]
+    assert kinds.index("platform.start") < told.index(("function", "last words"))
+    assert told.index(("function", "last words")) < kinds.index("platform.runtimeDone")
+
+
+def test_a_long_line_is_cut_between_characters(consumer: Consumer) -> None:
+    """Above 256 KiB a line arrives in pieces, each of them text."""
+    line = "\u20ac" * 200_000
+    consumer.source = f"def handler(event, context):\n    print({line[:1]!r} * {len(line)})\n"
+    records = consumer.invoke([[]], types=["function"], buffering=SMALL)
+    assert len(records) > 1
+    assert "".join(each["record"] for each in records) == line
+
+
 def test_a_framed_message_is_one_record(consumer: Consumer) -> None:
     """With a log descriptor, a message of several lines arrives, and is printed, as one."""
     consumer.source = (
