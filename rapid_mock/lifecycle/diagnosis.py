@@ -171,6 +171,15 @@ def _reported_type(state: State) -> str | None:
     return None
 
 
+def peaked(state: State) -> str:
+    """Peaks of processes that share memory are together more than Lambda would count."""
+    used, size = state.max_memory_mb, state.settings.memory_mb
+    return (
+        f"the peaks of all processes together, {used} MB, were above the memory size of {size} MB: "
+        "Lambda may have killed the function"
+    )
+
+
 def _outgrew(state: State) -> str:
     used, size = state.max_memory_mb, state.settings.memory_mb
     return (

@@ -61,7 +61,7 @@ def begin_init(state: State) -> None:
             begin_invocation(state)
     state.phase = Phase.INIT
     state.init = InitRun(phase, state.now.monotonic, state.now.monotonic + limit)
-    state.max_memory_mb = 0  # of processes that are no more
+    state.max_memory_mb = state.told_memory_mb = 0  # of processes that are no more
     state.effects.append(report.init_start(state, state.init))
     if len(state.settings.extensions) > contract.MAX_EXTENSIONS:
         state.fail(diagnosis.too_many_extensions(state))
@@ -185,6 +185,9 @@ def complete(state: State) -> None:
     if running.runtime_done != state.now.monotonic:
         state.effects.append(Drain())  # what came while extensions were waited for
     state.effects.extend(report.finish(state, running, None, state.now.monotonic))
+    if state.max_memory_mb > max(state.settings.memory_mb, state.told_memory_mb):
+        state.told_memory_mb = state.max_memory_mb
+        state.effects.append(Explain(diagnosis.peaked(state)))
     del state.running[running.invocation.request_id]
     state.phase = Phase.INVOKE if state.running else Phase.IDLE
 

@@ -228,6 +228,7 @@ class State:
     fault: Fault | None = None
     init_error: Fault | None = None
     max_memory_mb: int = 0
+    told_memory_mb: int = 0  # the largest that was above the memory size and killed nobody
     outgrown: int | None = None  # the process that was killed for its memory
 
     def new_process(self) -> int:

@@ -334,6 +334,21 @@ def test_what_killed_processes_used_is_not_reported_again() -> None:
     assert [report.max_memory_mb for report in script.reports.values()] == [301, 40, 40]
 
 
+def test_memory_that_was_given_back_in_time_is_told_of() -> None:
+    """Nobody was killed for it here, but might be on Lambda: one sentence, for each new peak."""
+    script = Script.idle(memory_mb=256)
+    for request_id, megabytes in (("r1", 256), ("r2", 257), ("r3", 200), ("r4", 301)):
+        script.invoke(request_id)
+        script.sample_memory(megabytes)
+        script.respond(request_id)
+        script.runtime_next()
+    assert script.sentences == [
+        f"the peaks of all processes together, {peak} MB, were above the memory size of 256 MB: "
+        "Lambda may have killed the function"
+        for peak in (257, 301)
+    ]
+
+
 def test_extension_that_outgrows_the_memory_size() -> None:
     """The largest process is the one that is killed; an extension's end is Extension.Crash."""
     script = Script.idle("shipper", memory_mb=256)
