@@ -7,6 +7,7 @@ retries, the text about slow consumers); RIE (what a failed delivery is called).
 
 from __future__ import annotations
 
+import sys
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -16,7 +17,7 @@ from rapid_mock.lifecycle.events import Now
 from rapid_mock.lifecycle.subscriptions import Destination, Record, Subscription
 
 QUEUED_BATCHES, QUEUED_BYTES = 8, 16 * 1024 * 1024
-"""What waits while a batch is being sent: so many full ones, or so much; the rest is dropped."""
+"""What waits while a batch is being sent: so many full of records, or so much; more is dropped."""
 RETRY_SECONDS = (0.1, 0.2, 0.4)
 """How long to wait after each failed attempt before the next; after the last the batch is lost."""
 DROP_RECORD_BYTES = 512
@@ -91,8 +92,8 @@ class Subscriber:
         self._open = Batch()
         self._due: float | None = None
         self._queue: deque[Batch] = deque()
-        self._queued_bytes = 0
-        self._queue_limit = QUEUED_BATCHES
+        self._queued_records = self._queued_bytes = 0
+        self._limit_queue()
         self._sending: Batch | None = None
         self._failures = 0
         self._retry_at: float | None = None
@@ -131,11 +132,11 @@ class Subscriber:
 
     def add_history(self, records: Sequence[Record], now: Now) -> None:
         """Keep what was before the subscription, however much: nobody was slow to take it."""
-        self._queue_limit = len(records) + 1
+        self._record_limit = self._byte_limit = sys.maxsize
         for record in records:
             self.add(record, now)
         self._render_all(now)
-        self._queue_limit = len(self._queue) + QUEUED_BATCHES
+        self._limit_queue()
 
     def close_batch(self, now: Now) -> None:
         """The open batch is full, or due: it goes, waits for its turn, or is lost."""
@@ -154,6 +155,7 @@ class Subscriber:
             if not self._queue:
                 return None
             self._sending = self._queue.popleft()
+            self._queued_records -= len(self._sending.lines)
             self._queued_bytes -= self._sending.size
         elif self._retry_at is None or self._retry_at > now.monotonic:
             return None
@@ -185,10 +187,16 @@ class Subscriber:
         self.dropped_records = self.produced - self.delivered_records
         self._unrendered.clear()
         self._queue.clear()
-        self._queued_bytes = 0
+        self._queued_records = self._queued_bytes = 0
         self._open, self._sending = Batch(), None
         self._due = self._retry_at = None
         self._untold.clear()
+
+    def _limit_queue(self) -> None:
+        """So much may wait on top of what waits now."""
+        most = QUEUED_BATCHES * self.subscription.buffering.max_items
+        self._record_limit = self._queued_records + most
+        self._byte_limit = self._queued_bytes + QUEUED_BYTES
 
     def _expect_more(self, since: float) -> None:
         if self._due is None:
@@ -225,10 +233,11 @@ class Subscriber:
         if not self._open.lines:
             return
         batch, self._open = self._open, Batch()
-        if len(self._queue) >= self._queue_limit and self._queued_bytes >= QUEUED_BYTES:
+        if self._queued_records >= self._record_limit or self._queued_bytes >= self._byte_limit:
             self._lose(batch, TOO_SLOW, now)
         else:
             self._queue.append(batch)
+            self._queued_records += len(batch.lines)
             self._queued_bytes += batch.size
 
     @property

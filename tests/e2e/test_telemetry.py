@@ -191,7 +191,7 @@ def test_what_a_bad_consumer_loses_is_counted(
 ) -> None:
     """Lines that arrived and lines told as dropped are together all lines, each counted once."""
     monkeypatch.setattr(push, "SEND_SECONDS", 0.2 if behaviour == "hang" else 5.0)
-    monkeypatch.setattr(subscriber, "QUEUED_BYTES", 0)  # so that little is too much
+    monkeypatch.setattr(subscriber, "QUEUED_BYTES", 50_000)  # so that little is too much
     sizes = lengths(INVOKES if behaviour == "slow" else LOSSY_INVOKES)
     produced = sum(map(len, sizes))
 

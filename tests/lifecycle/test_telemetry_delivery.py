@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 from collections import deque
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,24 +14,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rapid_mock.lifecycle import subscriber
 from rapid_mock.lifecycle.events import Now
-from rapid_mock.lifecycle.subscriber import QUEUED_BATCHES, RETRY_SECONDS, Delivery
+from rapid_mock.lifecycle.subscriber import QUEUED_BATCHES, QUEUED_BYTES, RETRY_SECONDS, Delivery
 from rapid_mock.lifecycle.subscriptions import Record
 from rapid_mock.lifecycle.telemetry import Telemetry
 from rapid_mock.telemetry_records import RecordRenderer
 from tests.support.lifecycle_script import EPOCH, START, subscription
 
-QUEUED_BYTES = subscriber.QUEUED_BYTES
 SLOW = "Consumer seems to have fallen behind as it has not acknowledged receipt of logs."
-
-
-@pytest.fixture(autouse=True, scope="module")
-def small_queue() -> Iterator[None]:
-    """Only the number of batches counts, so that few and small ones can be too many."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(subscriber, "QUEUED_BYTES", 0)
-        yield
 
 
 @dataclass
@@ -333,9 +322,8 @@ def test_a_slow_consumer_loses_what_does_not_fit() -> None:
     assert {each["reason"] for each in consumer.dropped} == {SLOW}
 
 
-def test_a_burst_of_long_lines_is_not_too_much(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_burst_of_long_lines_is_not_too_much() -> None:
     """Lines that are batches of their own wait, up to 16 MiB: eight of them would be no queue."""
-    monkeypatch.setattr(subscriber, "QUEUED_BYTES", QUEUED_BYTES)
     consumer = subscribed(max_bytes=256 * 1024)
     lines = [f"{number:03}" + "x" * 200_000 for number in range(90)]
     for line in lines:
