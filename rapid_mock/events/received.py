@@ -109,9 +109,15 @@ def _encoded(value: Any) -> Any:
 
 
 def sns_event(notification: Mapping[str, Any], subscription_arn: str) -> Event:
-    """The event of a notification as SNS sends it to queues and HTTP endpoints."""
+    """The event of a notification as SNS sends it to queues and HTTP endpoints.
+
+    The link to unsubscribe is that of this subscription.
+    """
     renamed = {"SigningCertURL": "SigningCertUrl", "UnsubscribeURL": "UnsubscribeUrl"}
     body = {renamed.get(name, name): value for name, value in notification.items()}
+    link, named, _ = str(body.get("UnsubscribeUrl", "")).partition("SubscriptionArn=")
+    if named:
+        body["UnsubscribeUrl"] = link + named + subscription_arn
     record = {
         "EventVersion": "1.0",
         "EventSubscriptionArn": subscription_arn,

@@ -121,7 +121,10 @@ class FunctionUrls:
         return f"http://{LOOPBACK}:{listener.getsockname()[1]}/"
 
     def _end(self, key: _Key) -> None:
-        self._start(self._servers.pop(key).close())
+        """Whoever is told that it is over can no longer connect."""
+        server = self._servers.pop(key)
+        server.stop_listening()
+        self._start(server.close())
 
     def _start(self, work: asyncio._CoroutineLike[None]) -> None:
         task = asyncio.get_running_loop().create_task(work)

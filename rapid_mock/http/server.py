@@ -156,10 +156,14 @@ class HttpServer:
 
     async def close(self) -> None:
         """Stop listening, then close every connection: what is written gets one second to leave."""
+        self.stop_listening()
+        await self._connections.close()
+
+    def stop_listening(self) -> None:
+        """From now on who connects is refused."""
         if self._server is not None:
             self._server.close()
             self._server = None
-        await self._connections.close()
 
     def _accept(self) -> Connection:
         return Connection(self._site, self._connections)

@@ -17,6 +17,7 @@ from xml.etree import ElementTree as ET
 from rapid_mock.http.exchange import Request
 from rapid_mock.http.gateway import AwsAnswer, Forward
 from rapid_mock.service.push_triggers import QUEUE_ARN, S3, PushTrigger
+from rapid_mock.triggers.overlaps import Filtered, overlap
 from rapid_mock.triggers.push import PushTriggers
 
 _QUEUES = re.compile(r"<QueueConfiguration>.*?</QueueConfiguration>", re.DOTALL)
@@ -27,8 +28,10 @@ _UNKNOWN_TARGET = (
     "validate the following destination configurations</Message><ArgumentName>{arn}</ArgumentName>"
     "<ArgumentValue>The destination Lambda function does not exist</ArgumentValue></Error>"
 )
-
-
+_OVERLAPPING = (
+    '<?xml version="1.0" encoding="UTF-8"?>\n<Error><Code>InvalidArgument</Code>'
+    "<Message>{message}</Message></Error>"
+)
 _NEVER_SENT = re.compile(
     r"<Event>(s3:(?:ReducedRedundancyLostObject|ObjectRemoved:DeleteMarkerCreated|Replication:.*?|"
     r"LifecycleTransition|LifecycleExpiration:.*?|IntelligentTiering|ObjectRestore:Delete))</Event>"
@@ -79,6 +82,9 @@ class BucketCalls:
             configuration = ET.fromstring(body)  # noqa: S314  expat itself bounds entities
         except ET.ParseError:
             return await forward(body)
+        fault = overlap([_filtered(element) for element in configuration])
+        if fault is not None:
+            return AwsAnswer(400, _XML, _OVERLAPPING.format(message=fault).encode())
         wanted = list(_notified_functions(configuration))
         is_checked = request.headers.get("x-amz-skip-destination-validation", "") != "true"
         for notified in wanted:
@@ -145,6 +151,18 @@ def _notified_functions(configuration: ET.Element) -> Iterator[_Notified]:
             element.insert(0, identity)
         identity.text = identity.text or str(uuid.uuid4())
         yield _Notified(element, target, identity.text, (target.text or "").strip())
+
+
+def _filtered(element: ET.Element) -> Filtered:
+    """What a notification tells of; a rule's name may be in capitals, and is not for the engine."""
+    space, ends = _namespace(element), {"prefix": "", "suffix": ""}
+    for rule in element.iter(f"{space}FilterRule"):
+        name, value = rule.find(f"{space}Name"), rule.find(f"{space}Value")
+        if name is not None and name.text is not None:
+            name.text = name.text.lower()
+            ends[name.text] = "" if value is None else value.text or ""
+    events = tuple((event.text or "").strip() for event in element.iter(f"{space}Event"))
+    return Filtered(events, ends["prefix"], ends["suffix"])
 
 
 def _namespace(element: ET.Element) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import replace
+from html import unescape
 from urllib.parse import parse_qsl, urlencode
 from xml.sax.saxutils import escape
 
@@ -19,6 +20,12 @@ from rapid_mock.triggers.push import PushTriggers
 
 _PARTS = re.compile(r"<member>.*?</member>|<Attributes>.*?</Attributes>", re.DOTALL)
 _SUBSCRIPTION = re.compile(r"<SubscriptionArn>([^<]+)</SubscriptionArn>")
+_SCOPE = "FilterPolicyScope"
+_POLICY = re.compile(r"<key>FilterPolicy</key>\s*<value>([^<]+)</value>")
+_NO_FIFO = (
+    "Invalid parameter: FIFO topics deliver to SQS queues: a function gets their messages by an "
+    "event source mapping of a queue."
+)
 _NO_RAW = (
     "Invalid parameter: Attributes Reason: Delivery protocol [lambda] does not support raw message "
     "delivery."
@@ -42,6 +49,8 @@ class TopicCalls:
         if action == "Subscribe" and fields.get("Protocol") == "lambda":
             return await self._subscribe(fields, forward)
         answer = await forward(body)
+        if answer.status == 200 and fields.get("AttributeName") == _SCOPE:
+            await _set_policy_again(fields, forward)
         if answer.status == 200 and action == "Unsubscribe":
             arn = fields.get("SubscriptionArn")
             await self._triggers.drop(lambda each: each.members.get("SubscriptionArn") == arn)
@@ -51,9 +60,11 @@ class TopicCalls:
         return replace(answer, body=reveal(answer.body, self._triggers.at))
 
     async def _subscribe(self, fields: dict[str, str], forward: Forward) -> AwsAnswer:
+        topic, function = fields.get("TopicArn", ""), fields.get("Endpoint", "")
         if _wants_raw(fields):
             return _refusal("InvalidParameter", _NO_RAW)
-        topic, function = fields.get("TopicArn", ""), fields.get("Endpoint", "")
+        if topic.endswith(".fifo"):
+            return _refusal("InvalidParameter", _NO_FIFO)
         known = self._triggers.of(SNS, topic)
         trigger = next(
             (each for each in known if each.target_arn == function),
@@ -70,6 +81,17 @@ class TopicCalls:
             return answer
         await self._triggers.put(replace(trigger, members={"SubscriptionArn": found[1]}))
         return answer
+
+
+async def _set_policy_again(fields: dict[str, str], forward: Forward) -> None:
+    """The engine judges by the scope that there was when the filter policy was set."""
+    subscription = {name: fields.get(name, "") for name in ("Version", "SubscriptionArn")}
+    asked = {"Action": "GetSubscriptionAttributes", **subscription}
+    found = _POLICY.search((await forward(urlencode(asked).encode())).body.decode())
+    if found is not None:
+        policy = {"AttributeName": "FilterPolicy", "AttributeValue": unescape(found[1])}
+        again = {"Action": "SetSubscriptionAttributes", **subscription, **policy}
+        await forward(urlencode(again).encode())
 
 
 def reveal(body: bytes, trigger_at: Callable[[str], PushTrigger | None]) -> bytes:

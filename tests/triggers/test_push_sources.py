@@ -104,6 +104,7 @@ def test_a_subscribed_function_gets_what_is_published(world: World, topic: str) 
     (made,) = events.sns("hello", subject="greeting", attributes={"kind": "new"})["Records"]
     assert shape(record) == shape(made)
     assert record["EventSubscriptionArn"] == subscription
+    assert record["Sns"]["UnsubscribeUrl"].endswith(f"&SubscriptionArn={subscription}")
     assert record["Sns"]["MessageId"] == told["MessageId"]
     assert record["Sns"]["MessageAttributes"] == {"kind": {"Type": "String", "Value": "new"}}
 
@@ -139,6 +140,35 @@ def test_a_filter_policy_keeps_messages_away(world: World, topic: str) -> None:
         attribute = {"DataType": "String", "StringValue": kind}
         world.sns.publish(TopicArn=topic, Message=kind, MessageAttributes={"kind": attribute})
     assert world.event()["Records"][0]["Sns"]["Message"] == "new"
+
+
+def test_a_filter_policy_follows_its_scope(world: World, topic: str) -> None:
+    """The scope may be set after the policy: messages are judged by their bodies from then on."""
+    made = world.sns.subscribe(
+        TopicArn=topic,
+        Protocol="lambda",
+        Endpoint=FUNCTION,
+        Attributes={"FilterPolicy": json.dumps({"kind": ["<new> & good"]})},
+        ReturnSubscriptionArn=True,
+    )
+    world.sns.set_subscription_attributes(
+        SubscriptionArn=made["SubscriptionArn"],
+        AttributeName="FilterPolicyScope",
+        AttributeValue="MessageBody",
+    )
+    for kind in ("old", "<new> & good"):
+        world.sns.publish(TopicArn=topic, Message=json.dumps({"kind": kind}))
+    message = world.event()["Records"][0]["Sns"]["Message"]
+    assert json.loads(message) == {"kind": "<new> & good"}
+
+
+def test_a_function_cannot_subscribe_to_a_fifo_topic(world: World) -> None:
+    """SNS delivers those to queues alone: refused, with the way to do it."""
+    fifo = world.sns.create_topic(Name="t.fifo", Attributes={"FifoTopic": "true"})["TopicArn"]
+    with pytest.raises(ClientError, match="by an event source mapping of a queue") as refused:
+        world.sns.subscribe(TopicArn=fifo, Protocol="lambda", Endpoint=FUNCTION)
+    assert refused.value.response["Error"]["Code"] == "InvalidParameter"
+    world.sns.delete_topic(TopicArn=fifo)
 
 
 def test_a_function_cannot_have_messages_raw(world: World, topic: str) -> None:
@@ -249,6 +279,47 @@ def test_only_keys_that_fit_the_filter_are_told(world: World, bucket: str) -> No
     for key in ("out/a.csv", "ns0:in/a.txt", "ns0:in/a.csv"):
         world.s3.put_object(Bucket=bucket, Key=key, Body=b"")
     assert world.event()["Records"][0]["s3"]["object"]["key"] == "ns0%3Ain/a.csv"
+
+
+def test_rules_of_a_filter_may_be_named_in_capitals(world: World, bucket: str) -> None:
+    """As S3 itself shows them."""
+    wanted = only(Prefix="in/", Suffix=".csv")
+    notify(world, bucket, configuration("s3:ObjectCreated:*", Filter=wanted))
+    for key in ("out/a.csv", "in/a.csv"):
+        world.s3.put_object(Bucket=bucket, Key=key, Body=b"")
+    assert world.event()["Records"][0]["s3"]["object"]["key"] == "in/a.csv"
+
+
+CREATED, PUT, REMOVED = "s3:ObjectCreated:*", "s3:ObjectCreated:Put", "s3:ObjectRemoved:*"
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "message"),
+    [
+        ((CREATED, {}), (PUT, {}), "Configurations overlap. "),
+        ((CREATED, {}), (CREATED, {"prefix": "in/"}), "Configuration is ambiguously defined. "),
+        ((PUT, {"suffix": ".csv"}), (PUT, {"prefix": "a"}), "Configuration is ambiguously defined"),
+        ((CREATED, {}), (REMOVED, {}), None),
+        ((PUT, {"prefix": "in/"}), (PUT, {"prefix": "out/"}), None),
+        ((PUT, {"prefix": "in/", "suffix": "a"}), (PUT, {"prefix": "in", "suffix": "b"}), None),
+    ],
+)
+def test_notifications_that_overlap_are_refused(
+    world: World, bucket: str, one: Any, other: Any, message: str | None
+) -> None:
+    """Two may not tell of the same event of the same key."""
+    both = [
+        {**configuration(kind, **({"Filter": only(**rules)} if rules else {})), "Id": str(number)}
+        for number, (kind, rules) in enumerate((one, other))
+    ]
+    if message is None:
+        notify(world, bucket, *both)
+        return
+    with pytest.raises(ClientError) as refused:
+        notify(world, bucket, *both)
+    error = refused.value.response["Error"]
+    assert error["Code"] == "InvalidArgument"
+    assert error["Message"].startswith(message)
 
 
 def test_a_notification_is_shown_as_it_was_put(world: World, bucket: str) -> None:
