@@ -14,6 +14,8 @@ from lambda_extensions.layer import ARCHITECTURES, CannotBuild, build
 from lambda_extensions.layer_check import check
 
 EXIT_FINDINGS, EXIT_USAGE = 1, 2
+OLDEST = 11
+"""The minor version of the oldest Python 3 that this package runs on."""
 
 STUB = """\
 def handler(event, context):
@@ -114,4 +116,7 @@ def _versions(text: str) -> tuple[str, ...]:
         major, _, minor = version.partition(".")
         if major != "3" or not minor.isdecimal():
             raise argparse.ArgumentTypeError(f"{version!r} is no version such as 3.12")
+        if int(minor) < OLDEST:
+            text = f"{version} is too old: an extension needs Python 3.{OLDEST} or later"
+            raise argparse.ArgumentTypeError(text)
     return versions

@@ -18,9 +18,7 @@ class Coroutines:
 
     def __init__(self) -> None:
         self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(
-            target=self._loop.run_forever, name="coroutines", daemon=True
-        )
+        self._thread = threading.Thread(target=self._run, name="coroutines", daemon=True)
         self._thread.start()
 
     def wait(self, result: Awaitable[object]) -> None:
@@ -33,6 +31,15 @@ class Coroutines:
         self._thread.join(2 * CLOSING_SECONDS)
         if not self._thread.is_alive():
             self._loop.close()
+
+    def _run(self) -> None:
+        """Until `close`: asyncio ends its loop for a coroutine that calls `sys.exit()`."""
+        while True:
+            try:
+                self._loop.run_forever()
+            except (SystemExit, KeyboardInterrupt):
+                continue  # whoever waits for that coroutine has been told
+            return
 
     async def _end(self) -> None:
         others = asyncio.all_tasks() - {asyncio.current_task()}

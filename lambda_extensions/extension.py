@@ -59,7 +59,7 @@ class Extension:
     time it has left); one that takes longer goes on beside the invocations, without being called
     for them. `accept_account_id`: ask Lambda for the account's id. `protocol`: how telemetry comes;
     `strict`: fail to initialise where there is none, instead of one line on stderr. Raises
-    ValueError for a negative `max_wait`.
+    ValueError for a negative `max_wait` and for what is none of the words above.
 
     A subclass may have the methods `init(registration)`, `invoke(event)`, `shutdown(event)`,
     `thaw(rest)` and `records(batch)`, the last with `dead_letter(batch)` and with the class
@@ -83,6 +83,10 @@ class Extension:
     ) -> None:
         if max_wait is not None and max_wait < 0:
             raise ValueError(f"max_wait must be at least 0, not {max_wait}")
+        if on_failure not in ("drop", "exit"):
+            raise ValueError(f"on_failure is drop or exit, not {on_failure}")
+        if protocol not in (contract.DESTINATION_HTTP, contract.DESTINATION_TCP):
+            raise ValueError(f"protocol is HTTP or TCP, not {protocol}")
         self.name = name or os.path.basename(sys.argv[0])  # noqa: PTH119  pathlib costs 10 ms
         self._exits_on_failure = on_failure == "exit"
         self._max_wait = max_wait
@@ -140,8 +144,8 @@ class Extension:
         `types`: of `platform`, `function`, `extension`; `buffering`: Lambda's, one for all
         handlers; `flush`: when records are delivered (None: `FlushPolicy.adaptive()`);
         `on_failure`: `retry` (the same list again, with growing pauses, at most 20 times), `drop`
-        or `exit`; `dead_letter` is called with what is dropped. Raises ValueError for other types
-        and for a second buffering.
+        or `exit`; `dead_letter` is called with what is dropped. Raises ValueError for other types,
+        other words, and a second buffering.
         """
         from lambda_extensions.flush import FlushPolicy
         from lambda_extensions.telemetry import TelemetryHandler, check_types

@@ -58,7 +58,8 @@ class Intake:
         self._is_subscribed = self._has_ended = False
         self._ending = threading.Lock()
         self._changed = threading.Condition()
-        self._done: set[str] = set()
+        self._done: dict[str, int] = {}  # how many attempts at an invocation, retries with its id
+        self._attempt = 0
         self._reported: str | None = None
         self._latest: str | None = None
         self._overdue: list[Delivery] = []
@@ -180,7 +181,8 @@ class Intake:
         with self._changed:
             if isinstance(record, PlatformReport):
                 self._reported = record.request_id
-            self._done.add(record.request_id)
+            else:
+                self._done[record.request_id] = self._done.get(record.request_id, 0) + 1
             overdue = self._overdue if record.request_id == self._latest else []
             self._changed.notify_all()
         for delivery in overdue:
@@ -188,12 +190,15 @@ class Intake:
 
     def _begin_invocation(self, request_id: str) -> None:
         with self._changed:
+            self._attempt = self._attempt + 1 if request_id == self._latest else 1
             self._latest, self._overdue = request_id, []
-            self._done &= {request_id}
+            self._done = {request_id: self._done.get(request_id, 0)}
 
     def _is_done_within(self, seconds: float, request_id: str, deliveries: list[Delivery]) -> bool:
         """Wait for the runtime's end; what comes later than that is delivered when it comes."""
         with self._changed:
-            is_done = self._changed.wait_for(lambda: request_id in self._done, seconds)
+            is_done = self._changed.wait_for(
+                lambda: self._done[request_id] >= self._attempt, seconds
+            )
             self._overdue = [] if is_done else deliveries
             return is_done

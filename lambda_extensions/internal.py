@@ -73,6 +73,8 @@ class InternalExtension:
 
         Needed under AWS's own client alone, and does nothing under `lambda_runtime`.
         """
+        if _will_run_lambda_runtime():
+            return handler
 
         def watched(event: Any, context: Any) -> Any:
             try:
@@ -101,6 +103,7 @@ class InternalExtension:
                 self._changed.wait_for(
                     lambda: self._finished == event.request_id, event.remaining()
                 )
+                self._finished = None  # a retry has the same id
         for handler in self._handlers:
             try:
                 self._calls.call(handler, event)
@@ -126,23 +129,28 @@ def on_sigterm(handler: Callable[[], Any], name: str = SIGTERM_NAME) -> None:
     environment with an extension gets SIGTERM and 500 ms, one without gets SIGKILL alone. The
     handler is one of the `on_shutdown` hooks of `lambda_runtime`. Under another client it runs in
     a thread of its own, so that it also runs while that one sits in native code that never looks
-    for signals (awslambdaric), and takes `signal.set_wakeup_fd` for itself.
+    for signals (awslambdaric), and takes `signal.set_wakeup_fd` for itself. What is given later is
+    called after it, under the registration that there is.
     """
+    _sigterm_handlers.append(handler)
+    is_first = len(_sigterm_handlers) == 1
     if _will_run_lambda_runtime():
         sys.modules["lambda_runtime"].on_shutdown(handler)
-    else:
-        _call_in_thread(handler)
-    _start(name, [], lambda _: None)
+    elif is_first:
+        _await_in_thread()
+    if is_first:
+        _start(name, [], lambda _: None)
 
 
-def _call_in_thread(handler: Callable[[], Any]) -> None:
+_sigterm_handlers: list[Callable[[], Any]] = []
+
+
+def _await_in_thread() -> None:
     reader, writer = socket.socketpair()
     writer.setblocking(False)
     signal.signal(signal.SIGTERM, _leave_it_to_the_thread)
     signal.set_wakeup_fd(writer.detach())
-    thread = threading.Thread(
-        target=_await_sigterm, args=[reader, handler], name="sigterm", daemon=True
-    )
+    thread = threading.Thread(target=_await_sigterm, args=[reader], name="sigterm", daemon=True)
     thread.start()
 
 
@@ -150,16 +158,22 @@ def _leave_it_to_the_thread(_number: int, _frame: object) -> None:
     """Its being here keeps SIGTERM from killing the process."""
 
 
-def _await_sigterm(reader: socket.socket, handler: Callable[[], Any]) -> None:
+def _await_sigterm(reader: socket.socket) -> None:
     while signal.SIGTERM not in reader.recv(64):
         pass
-    try:
-        Calls().call(lambda _: handler(), None)
-    except BaseException as error:  # noqa: BLE001  the process ends anyway
-        complain("the SIGTERM handler failed", error)
+    calls = Calls()
+    for handler in _sigterm_handlers:
+        try:
+            calls.call(_without_argument(handler), None)
+        except BaseException as error:  # noqa: BLE001  the process ends anyway
+            complain("the SIGTERM handler failed", error)
     for stream in (sys.stdout, sys.stderr):
         stream.flush()
     os._exit(0)
+
+
+def _without_argument(handler: Callable[[], Any]) -> Callable[[object], Any]:
+    return lambda _: handler()
 
 
 def _start(name: str, events: list[str], handle: Callable[[InvokeEvent], None]) -> bool:

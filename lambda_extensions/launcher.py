@@ -6,18 +6,21 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+FILE = "lambda_extensions_launch.py"
+"""Beside the author's code, under a name that this has not."""
+
 SHELL = """\
 #!/bin/sh
 # Starts the extension {name}; made by lambda_extensions.
 root="${{0%/*}}/../{name}"
 for python in "$root/python/bin/python3" {places}; do
     if [ -x "$python" ]; then
-        exec "$python" "$root/launch.py" "$0"
+        exec "$python" "$root/{file}" "$0"
     fi
 done
 for python in {names}; do
     if command -v "$python" >/dev/null; then
-        exec "$python" "$root/launch.py" "$0"
+        exec "$python" "$root/{file}" "$0"
     fi
 done
 echo "lambda_extensions: extension \\"{name}\\" needs a Python, and this function has none:" \\
@@ -59,4 +62,4 @@ def shell(name: str, versions: Sequence[str], *, is_strict: bool) -> str:
     names = [f"python{one}" for one in versions]
     names += ["python3", *(f"python{one}" for one in others)]
     places = " ".join(LANGUAGE + one for one in names)
-    return SHELL.format(name=name, places=places, names=" ".join(names))
+    return SHELL.format(name=name, file=FILE, places=places, names=" ".join(names))

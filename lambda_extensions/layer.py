@@ -35,6 +35,8 @@ __all__ = ["ARCHITECTURES", "MAX_UNZIPPED_BYTES", "CannotBuild", "build"]
 
 ARCHITECTURES = sorted(MACHINE_NAMES)
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+TAKEN = ("bin", "dotnet", "extensions", "java", "lib", "nodejs", "python", "ruby")
+"""Where Lambda, or a runtime, looks for something: an extension's own directory is elsewhere."""
 MAX_UNZIPPED_BYTES = 250 * 1024 * 1024
 NOT_BUNDLED = shutil.ignore_patterns(
     *("__pycache__", "*.a", "config-*", "pkgconfig", "include", "share"),
@@ -66,6 +68,8 @@ def build(
     """
     if not NAME.fullmatch(name):
         raise CannotBuild(f"{name!r} cannot be an extension's name: letters, digits, . _ - are")
+    if name in TAKEN:
+        raise CannotBuild(f"{name!r} is a directory that means something in layers")
     versions = pythons or (OWN_VERSION if bundled is None else _version_of(bundled),)
     with tempfile.TemporaryDirectory(prefix="lambda-extensions-") as place:
         root = Path(place)
@@ -140,7 +144,7 @@ def _add_launcher(root: Path, name: str, versions: Sequence[str], *, is_strict: 
     path.write_text(launcher.shell(name, versions, is_strict=is_strict), newline="\n")
     path.chmod(0o755)
     text = launcher.PYTHON.format(name=name, versions=tuple(versions) if is_strict else ())
-    (root / name / "launch.py").write_text(text, newline="\n")
+    (root / name / launcher.FILE).write_text(text, newline="\n")
 
 
 def _sizes(root: Path) -> Iterator[str]:

@@ -17,6 +17,8 @@ MAX_UPLOAD_BYTES = 50 * 1024 * 1024
 DIRECTORY = "extensions"
 UNDERSTOOD = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 ENCRYPTED = 0x1
+_DAMAGED = (zipfile.BadZipFile, BadDeflate, EOFError, ValueError, NotImplementedError, RuntimeError)
+"""What zipfile raises where a zip is not what its directory says."""
 
 
 def check(layer: Path, arch: str | None = None) -> list[Finding]:
@@ -24,7 +26,7 @@ def check(layer: Path, arch: str | None = None) -> list[Finding]:
 
     `arch`: `x86_64` or `arm64`, that of the functions; None: whichever the layer is for.
     """
-    with zipfile.ZipFile(layer) as archive:
+    with _opened(layer) as archive:
         entries = [entry for entry in archive.infolist() if not entry.is_dir()]
         found = [one for one in entries if one.filename.startswith(f"{DIRECTORY}/")]
         extensions = [one for one in found if one.filename.count("/") == 1]
@@ -42,6 +44,13 @@ def check(layer: Path, arch: str | None = None) -> list[Finding]:
             reason = f"has {size >> 20} MB zipped, and 50 MB can be uploaded directly"
             findings.append(Finding("layer", reason, "publish it from S3", is_error=False))
         return findings
+
+
+def _opened(layer: Path) -> zipfile.ZipFile:
+    try:
+        return zipfile.ZipFile(layer)
+    except (ValueError, IndexError, NotImplementedError, OverflowError) as error:
+        raise zipfile.BadZipFile(f"{layer} is damaged ({error})") from error
 
 
 def _of_layer(
@@ -124,7 +133,7 @@ def _content(
     try:
         with archive.open(entry) as file:
             return file.read(size)
-    except (zipfile.BadZipFile, BadDeflate, EOFError) as error:
+    except _DAMAGED as error:
         return Finding(entry.filename, f"is damaged ({error})", "zip again")
 
 

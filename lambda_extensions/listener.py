@@ -211,7 +211,7 @@ class TcpTalk:
             lines, newline, self._rest = (self._rest + data).rpartition(b"\n")
             if len(self._rest) > MAX_BODY_BYTES:
                 return None
-            batch = [read_line(line) for line in lines.split(b"\n")] if newline else []
+            batch = [read_line(line) for line in lines.split(b"\n") if newline and line.strip()]
             self._refused = (batch, len(lines))
         if not self._refused[0] or self._accept(*self._refused):
             self._refused = None

@@ -279,12 +279,14 @@ def record_of(raw: Any) -> TelemetryRecord:
 def read_batch(body: bytes) -> list[TelemetryRecord]:
     """The records of one HTTP delivery, a JSON array.
 
-    Where it is broken, the records before the break are kept and the rest is one UnknownRecord
-    with the text as `raw`.
+    Each that is broken, or that Python cannot decode (nested too deep, a number too long), is an
+    UnknownRecord with its text as `raw`; one whose end cannot be found is the last.
     """
     value = _decoded(body)
     if value is _BROKEN:
-        value = _salvage(body.decode("utf-8", "replace"))
+        from lambda_extensions.salvage import salvage
+
+        value = salvage(body.decode("utf-8", "replace"))
     return [record_of(raw) for raw in (value if isinstance(value, list) else [value])]
 
 
@@ -295,7 +297,6 @@ def read_line(line: bytes) -> TelemetryRecord:
 
 
 _BROKEN = object()
-_SPACE = " \t\r\n"
 
 
 def _decoded(body: bytes) -> Any:
@@ -305,23 +306,6 @@ def _decoded(body: bytes) -> Any:
         return json.loads(body)
     except (ValueError, RecursionError):
         return _BROKEN
-
-
-def _salvage(text: str) -> list[Any]:
-    """Decode member after member, as far as it goes."""
-    import json
-
-    decoder = json.JSONDecoder()
-    found: list[Any] = []
-    rest = text.strip(_SPACE).removeprefix("[").lstrip(_SPACE)
-    while rest.strip("]" + _SPACE):
-        try:
-            value, end = decoder.raw_decode(rest)
-        except (ValueError, RecursionError):
-            return [*found, rest]
-        found.append(value)
-        rest = rest[end:].lstrip("," + _SPACE)
-    return found
 
 
 def _text(raw: Any, name: str) -> str:

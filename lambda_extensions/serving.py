@@ -103,7 +103,7 @@ class Serving:
                 self._calls.call(handler, registration)
             if extension._telemetry_handlers:
                 self._begin_intake()
-        except Exception as error:  # noqa: BLE001  whatever it is, Lambda is told
+        except (Exception, SystemExit) as error:  # noqa: BLE001  whatever it is, Lambda is told
             complain(f"{self._name} cannot initialise", error)
             self._give_up(self._client.init_error, error)
 

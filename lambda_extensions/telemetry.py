@@ -96,6 +96,8 @@ class TelemetryHandler:
         on_failure: OnFailure = "retry",
         dead_letter: BatchHandler | None = None,
     ) -> None:
+        if on_failure not in ("drop", "retry", "exit"):
+            raise ValueError(f"on_failure is drop, retry or exit, not {on_failure}")
         self.handler = handler
         self.types = check_types(types)
         self.policy = policy

@@ -309,7 +309,7 @@ def test_notifications_that_overlap_are_refused(
 ) -> None:
     """Two may not tell of the same event of the same key."""
     both = [
-        {**configuration(kind, **({"Filter": only(**rules)} if rules else {})), "Id": str(number)}
+        {**configuration(kind), **({"Filter": only(**rules)} if rules else {}), "Id": str(number)}
         for number, (kind, rules) in enumerate((one, other))
     ]
     if message is None:
