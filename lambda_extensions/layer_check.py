@@ -48,9 +48,13 @@ def check(layer: Path, arch: str | None = None) -> list[Finding]:
 
 def _opened(layer: Path) -> zipfile.ZipFile:
     try:
-        return zipfile.ZipFile(layer)
+        archive = zipfile.ZipFile(layer)
     except (ValueError, IndexError, NotImplementedError, OverflowError) as error:
         raise zipfile.BadZipFile(f"{layer} is damaged ({error})") from error
+    if not all(archive.namelist()):
+        archive.close()
+        raise zipfile.BadZipFile(f"{layer} is damaged (an entry has no name)")
+    return archive
 
 
 def _of_layer(

@@ -40,6 +40,7 @@ ON_SIGTERM = """
 from lambda_extensions import on_sigterm
 
 on_sigterm(lambda: print("closing the pool"))
+on_sigterm(lambda: print("closing the door"))
 
 def handler(event, context):
     return "ok"
@@ -58,6 +59,7 @@ async def flush(event):
     print("flushed", order, flush=True)
     order.clear()
 
+@internal.watch
 async def coroutine(event, context):
     order.append("begun")
     after_response(order.append, "answered")
@@ -65,6 +67,7 @@ async def coroutine(event, context):
     order.append("returned")
     return "ok"
 
+@internal.watch
 async def stream(event, context):
     order.append("begun")
     after_response(order.append, "answered")
@@ -148,11 +151,15 @@ def test_word_before_the_end(runtime: tuple[str, ...], tmp_path: Path) -> None:
         assert function.invoke({}).payload == "ok"
         assert b"closing" not in log.getvalue()
     assert b"closing the pool\n" in log.getvalue()
+    assert b"closing the door\n" in log.getvalue()
+    assert b"lambda_extensions:" not in log.getvalue()
 
 
 @pytest.mark.parametrize("kind", ["coroutine", "stream", "failing"])
 def test_lambda_runtime_tells_when_the_response_is_out(kind: str, tmp_path: Path) -> None:
-    """Coroutines, streams and failures are over, and answered, before the work after them."""
+    """Coroutines, streams and failures are over, and answered, before the work after them; watched
+    or not.
+    """
     with LocalLambda(log_stream=io.BytesIO()) as local:
         function = local.create_function(
             "f",

@@ -6,6 +6,7 @@ import json
 import sys
 import threading
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from pytest_httpserver import BlockingHTTPServer
@@ -205,6 +206,17 @@ def test_failing_handler_that_shall_exit(
     assert "ConnectionResetError: gone" in capsys.readouterr().err
 
 
+def test_initialisation_that_exits_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
+    """sys.exit() in an init handler goes to /init/error as well."""
+    extension = Extension("hello")
+    extension.on_init(lambda _: sys.exit("no licence"))
+    api = fail(monkeypatch, extension, REGISTERED, ACCEPTED)
+    line, headers = head_of(api.requests[1])
+    assert line == "POST /2020-01-01/extension/init/error HTTP/1.1"
+    assert headers["lambda-extension-function-error-type"] == "Extension.SystemExit"
+    assert json.loads(body_of(api.requests[1]))["errorMessage"] == "no licence"
+
+
 def test_failing_initialisation_is_reported(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -297,10 +309,18 @@ def test_deadline_that_makes_no_sense(monkeypatch: pytest.MonkeyPatch, deadline:
     assert len(seen) == 1
 
 
-def test_negative_wait_is_refused() -> None:
-    """A wait that cannot be is refused where it is written."""
-    with pytest.raises(ValueError, match=r"^max_wait must be at least 0, not -1$"):
-        Extension("hello", max_wait=-1)
+@pytest.mark.parametrize(
+    ("option", "text"),
+    [
+        ({"max_wait": -1}, "max_wait must be at least 0, not -1"),
+        ({"on_failure": "retry"}, "on_failure is drop or exit, not retry"),
+        ({"protocol": "http"}, "protocol is HTTP or TCP, not http"),
+    ],
+)
+def test_options_that_cannot_be_are_refused(option: dict[str, Any], text: str) -> None:
+    """An option that cannot be is refused where it is written."""
+    with pytest.raises(ValueError, match=f"^{text}$"):
+        Extension("hello", **option)
 
 
 def test_handlers_run_in_the_thread_of_the_program(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -313,12 +333,20 @@ def test_handlers_run_in_the_thread_of_the_program(monkeypatch: pytest.MonkeyPat
     assert threads == {threading.get_ident()}
 
 
+@pytest.mark.parametrize("is_coroutine", [False, True])
 def test_handler_that_exits_costs_the_function_nothing(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], is_coroutine: bool
 ) -> None:
     """sys.exit() deep in a library is a failure like others; the next events still come."""
     extension = Extension("hello")
-    extension.on_invoke(lambda _: sys.exit("usage: thing"))
+
+    def leave(_: InvokeEvent) -> None:
+        sys.exit("usage: thing")
+
+    async def leave_later(event: InvokeEvent) -> None:
+        leave(event)
+
+    extension.on_invoke(leave_later if is_coroutine else leave)
     api = run(monkeypatch, extension, REGISTERED, invoke("a"), invoke("b"), SHUTDOWN)
     assert len(api.requests) == 4
     assert capsys.readouterr().err.count("SystemExit: usage: thing") == 2

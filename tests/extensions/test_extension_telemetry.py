@@ -413,6 +413,12 @@ def test_types_that_are_none_are_refused(types: tuple[str, ...]) -> None:
         Extension("shipper").on_telemetry(*types)
 
 
+def test_failures_have_three_words() -> None:
+    """What is to be done with a failing handler is checked where it is written."""
+    with pytest.raises(ValueError, match="on_failure is drop, retry or exit, not ignore"):
+        Extension("shipper").on_telemetry("function", on_failure="ignore")(print)  # type: ignore[arg-type]
+
+
 def test_there_is_one_buffering() -> None:
     """A second buffering contradicts the first: there is one subscription."""
     extension = Extension("shipper")

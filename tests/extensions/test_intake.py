@@ -103,6 +103,20 @@ def test_each_policy_holds_for_its_own_time() -> None:
         gate.set()
 
 
+def test_retry_with_the_same_id_is_held_for_its_own_end() -> None:
+    """An asynchronous invocation that is tried again keeps its id; each attempt has its end."""
+    seen: list[Any] = []
+    with taking_in(wish(seen.extend, FlushPolicy.end_of_invoke(0.3))) as intake:
+        intake.accept(done("r"), 1)
+        intake.hold(invoke("r"), 0.0)
+        assert len(seen) == 1
+        began = time.monotonic()
+        intake.hold(invoke("r"), 0.0)
+        assert time.monotonic() - began >= 0.3
+        intake.accept(done("r"), 1)
+        eventually(lambda: len(seen) == 2, "the end of the second attempt")
+
+
 def test_wait_without_a_limit_ends_with_the_records() -> None:
     """max_wait may be infinite, and the deadline of a far year: it is held until all is there."""
     seen: list[Any] = []

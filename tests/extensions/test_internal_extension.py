@@ -75,6 +75,41 @@ def test_it_works_after_the_handler_has_returned(monkeypatch: pytest.MonkeyPatch
     assert body_of(api.requests[0]) == b'{"events":["INVOKE"]}'
 
 
+def test_retry_with_the_same_id_is_worked_after_its_own_handler(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """An asynchronous invocation that is tried again keeps its id; each handler is waited for."""
+    order: list[str] = []
+    begun, done = [threading.Event(), threading.Event()], threading.Event()
+
+    def begin(request: bytes) -> bytes:
+        assert begun[len(order) // 2].wait(5)
+        return invoke(request)
+
+    def end(_: bytes) -> bytes:
+        done.set()
+        return HANG_UP
+
+    with ScriptedApi(REGISTERED, begin, begin, end) as api:
+        monkeypatch.setenv("AWS_LAMBDA_RUNTIME_API", api.address)
+        internal = InternalExtension("flush")
+        internal.after_response(lambda _: order.append("flush"))
+
+        @internal.watch
+        def handler(_event: str, _context: object) -> None:
+            order.append("handler")
+
+        context = SimpleNamespace(aws_request_id="r-1")
+        handler("first", context)
+        begun[0].set()
+        eventually(lambda: len(api.requests) == 3, "the request for the second event")
+        begun[1].set()
+        assert not done.wait(0.2)
+        handler("again", context)
+        assert done.wait(5)
+    assert order == ["handler", "flush", "handler", "flush"]
+
+
 def test_raising_handler_sets_it_going_too(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -111,6 +111,14 @@ def test_modes_where_files_have_none(tmp_path: Path, content: bytes, is_program:
     assert not _is_executable(tmp_path / "file", "posix")
 
 
+def test_file_that_is_named_launch_is_the_authors(source: Path, tmp_path: Path) -> None:
+    """What starts the extension has a name of its own, and takes none from the author."""
+    write_code(source, "WORD = 'mine'\n", "launch.py")
+    build(source, "shipper", tmp_path / "layer.zip")
+    with zipfile.ZipFile(tmp_path / "layer.zip") as archive:
+        assert archive.read("shipper/launch.py") == b"WORD = 'mine'\n"
+
+
 def test_layer_runs_without_any_package_of_ours(
     source: Path, bare_python: Path, tmp_path: Path
 ) -> None:
@@ -252,6 +260,8 @@ def test_requirements_are_in_the_layer(
     [
         ("a/b", "src", "'a/b' cannot be an extension's name"),
         ("", "src", "'' cannot be an extension's name"),
+        ("extensions", "src", "'extensions' is a directory that means something in layers"),
+        ("python", "src", "'python' is a directory that means something in layers"),
         ("fine", "nowhere", "is neither a file nor a directory with main.py"),
         ("fine", "src/__pycache__", "is neither a file nor a directory with main.py"),
     ],
@@ -384,12 +394,18 @@ def test_run(source: Path, capfd: pytest.CaptureFixture[str]) -> None:
     assert "hello from shipper in 0\n" in captured.err
 
 
-@pytest.mark.parametrize("version", ["2.7", "3", "3.x", "3.12;3.13"])
+@pytest.mark.parametrize(
+    ("version", "text"),
+    [
+        *((one, "is no version such as 3.12") for one in ("2.7", "3", "3.x", "3.12;3.13")),
+        ("3.12,3.9", "3.9 is too old: an extension needs Python 3.11 or later"),
+    ],
+)
 def test_python_that_is_no_version(
-    source: Path, version: str, capsys: pytest.CaptureFixture[str]
+    source: Path, version: str, text: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """--python takes versions such as 3.12,3.13; anything else is a usage error."""
     with pytest.raises(SystemExit) as caught:
         main(["build", str(source), "--python", version])
     assert caught.value.code == 2
-    assert "is no version such as 3.12" in capsys.readouterr().err
+    assert text in capsys.readouterr().err

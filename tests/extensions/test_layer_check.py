@@ -227,6 +227,25 @@ def test_zip_that_cannot_be_read(
     assert str(found).startswith(finding)
 
 
+@pytest.mark.parametrize(
+    ("spoil", "text"),
+    [
+        (lambda raw: _patched(raw, 4, 131), r"is damaged \(zip file version 13\.1\)"),
+        (lambda raw: raw.replace(b"extensions/x", b"\0xtensions/x"), "has no name"),
+        (lambda raw: _patched(raw, 6, 0x800).replace(b"s/x", b"s/\xff"), "is damaged .'utf-8'"),
+        (lambda raw: raw[:-22], "is not a zip file"),
+    ],
+)
+def test_zip_without_a_directory_that_can_be_read(
+    tmp_path: Path, spoil: Callable[[bytes], bytes], text: str
+) -> None:
+    """A zip of which not even the names can be read is no layer: one sentence."""
+    layer = foreign(tmp_path, ("extensions/x", 0o755, b"#!/bin/sh\nhello\n"))
+    layer.write_bytes(spoil(layer.read_bytes()))
+    with pytest.raises(zipfile.BadZipFile, match=text):
+        check(layer)
+
+
 def _patched(raw: bytes, offset: int, value: int) -> bytes:
     """The zip with a 16-bit field of its one entry set: in the local and in the central header."""
     central = raw.index(b"PK\x01\x02")

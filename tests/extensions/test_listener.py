@@ -214,12 +214,12 @@ def test_chunked_body_has_a_limit_as_a_whole(endless: bytes) -> None:
 
 
 def test_tcp_delivers_a_record_a_line() -> None:
-    """Over TCP each line is a record; a line may arrive in pieces."""
+    """Over TCP each line that is not empty is a record; a line may arrive in pieces."""
     line = b'{"time":"t","type":"function","record":"%b"}\n'
     with listening("TCP") as (inbox, client):
         client.sendall(line % b"a" + (line % b"b")[:10])
         eventually(lambda: inbox.messages == ["a"], "the first line")
-        client.sendall((line % b"b")[10:] + line % b"c")
+        client.sendall((line % b"b")[10:] + b"\n\r\n" + line % b"c")
         eventually(lambda: inbox.messages == ["a", "b", "c"], "the other lines")
 
 

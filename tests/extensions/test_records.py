@@ -213,7 +213,7 @@ def test_line_of_the_json_log_format_is_an_object() -> None:
     ("body", "raws"),
     [
         (b'[{"type":"function","record":"a"},{"type":"func', ["a", '{"type":"func']),
-        (b'[{"type":"function","record":"a"},oops,{"type":1}]', ["a", 'oops,{"type":1}]']),
+        (b'[{"type":"function","record":"a"},oops,{"type":1}]', ["a", "oops", {"type": 1}]),
         (b'[{"type":"function","record":"a"}', ["a"]),
         (b"", []),
         (b"[]", []),
@@ -224,9 +224,19 @@ def test_line_of_the_json_log_format_is_an_object() -> None:
     ],
 )
 def test_broken_batch_keeps_what_can_be_read(body: bytes, raws: list[object]) -> None:
-    """Records before a break are kept; what cannot be read is an UnknownRecord with its text."""
+    """What can be read is kept; what cannot be is an UnknownRecord with its text."""
     found = read_batch(body)
     assert [one.message if isinstance(one, FunctionLog) else one.raw for one in found] == raws
+
+
+@pytest.mark.parametrize("value", ['{"a":' * 2000 + "1" + "}" * 2000, "1" * 5000])
+def test_record_that_python_cannot_decode(value: str) -> None:
+    """A record nested too deep, or with a number too long, takes no other with it."""
+    a, b = (f'{{"type":"function","record":"{text}"}}' for text in "ab")
+    odd = '{"type":"function","quoted":"],[\\"","record":' + value + "}"
+    first, second, third = read_batch(f"[{a},{odd} , {b}]".encode())
+    assert [first.record, second.raw, third.record] == ["a", odd, "b"]
+    assert isinstance(second, UnknownRecord)
 
 
 def test_line_of_a_tcp_delivery() -> None:
