@@ -48,6 +48,7 @@ def handler(event, context):
 
 KINDS = """
 import asyncio
+import inspect
 from lambda_extensions import InternalExtension
 from lambda_runtime import after_response
 internal = InternalExtension("flush")
@@ -81,6 +82,8 @@ def failing(event, context):
     after_response(order.append, "answered")
     order.append("returned")
     raise ValueError("no")
+
+print("async:", inspect.iscoroutinefunction(coroutine), inspect.isasyncgenfunction(stream))
 """
 
 HOOKS = """
@@ -157,10 +160,11 @@ def test_word_before_the_end(runtime: tuple[str, ...], tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("kind", ["coroutine", "stream", "failing"])
 def test_lambda_runtime_tells_when_the_response_is_out(kind: str, tmp_path: Path) -> None:
-    """Coroutines, streams and failures are over, and answered, before the work after them; watched
-    or not.
+    """Coroutines, streams and failures are over, and answered, before the work after them; one that
+    is watched remains what it is.
     """
-    with LocalLambda(log_stream=io.BytesIO()) as local:
+    log = io.BytesIO()
+    with LocalLambda(log_stream=log) as local:
         function = local.create_function(
             "f",
             handler=f"app.{kind}",
@@ -171,6 +175,7 @@ def test_lambda_runtime_tells_when_the_response_is_out(kind: str, tmp_path: Path
     for result in results:
         assert "flushed ['begun', 'returned', 'answered']\n" in result.logs
         assert (result.function_error is None) == (kind != "failing")
+    assert b"async: True True\n" in log.getvalue()
 
 
 def test_word_before_the_end_is_one_of_the_shutdown_hooks(tmp_path: Path) -> None:
