@@ -74,6 +74,7 @@ class Scope:
             if "Default" not in (said or {}) and name not in (given or {}):
                 notes(f"parameter {name} has no default and no --parameter: it is empty")
         self.layers: dict[str, str] = {}
+        self._path: list[str] = []
         self._functions: dict[str, Callable[[Any], Any]] = {
             "Ref": self.ref,
             "Fn::GetAtt": self._get_att,
@@ -98,16 +99,41 @@ class Scope:
             if function is not None:
                 return self._called(name, function, said)
             if name.startswith("Fn::"):
-                self._note(f"{name} is not resolved here")
+                self._note(f"{self._place}: {name} is not resolved here, its argument is the value")
                 return str(said)
-        resolved = {name: self.resolve(each) for name, each in value.items()}
+        resolved = {name: self.resolve_at(name, each) for name, each in value.items()}
         return {name: each for name, each in resolved.items() if each is not NoValue}
+
+    def resolve_at(self, member: str, value: Any) -> Any:
+        """The same for what sentences call by the member's name, below what is being resolved."""
+        self._path.append(member)
+        try:
+            return self.resolve(value)
+        finally:
+            self._path.pop()
+
+    def properties_of(self, logical_id: str) -> dict[str, Any]:
+        """Those of a resource."""
+        properties = self.resources[logical_id].get("Properties") or {}
+        resolved: dict[str, Any] = self.resolve_at(logical_id, properties)
+        return resolved
+
+    @property
+    def _place(self) -> str:
+        return ".".join(self._path)
+
+    def is_made(self, logical_id: str) -> bool:
+        """Whether a resource has no condition, or one that holds."""
+        resource = self.resources[logical_id]
+        if "Condition" not in resource:
+            return True
+        return bool(self.resolve_at(logical_id, {"Fn::If": [resource["Condition"], True, False]}))
 
     def holds(self, condition: Any) -> bool:
         """Whether a condition, or one of this name, holds."""
         if isinstance(condition, str):
             if condition not in self._conditions:
-                raise SetupError(f"there is no condition {condition}")
+                raise SetupError(f"{self._place}: there is no condition {condition}")
             return self.holds(self._conditions[condition])
         (name, said), *_ = condition.items()
         if name == "Condition":
@@ -120,7 +146,7 @@ class Scope:
         if name in ("Fn::And", "Fn::Or"):
             found = [self.holds(each) for each in said]
             return all(found) if name == "Fn::And" else any(found)
-        raise SetupError(f"{name} is no condition")
+        raise SetupError(f"{self._place}: {name} is no condition")
 
     def ref(self, name: str) -> Any:
         """A parameter's value, or the name of a resource."""
@@ -151,7 +177,7 @@ class Scope:
         ]
         beside = any(name.startswith(f"{each}{what}") for each in functions for what in _BESIDE)
         if not beside and not name.startswith(_SAM_APIS):
-            raise SetupError(f"there is no parameter or resource {name}")
+            raise SetupError(f"{self._place}: there is no parameter or resource {name}")
         self._note(f"{name}, which SAM would make, is not known here")
         return name
 
@@ -176,7 +202,8 @@ class Scope:
         try:
             return function(said)
         except (TypeError, ValueError, IndexError, KeyError, AttributeError) as error:
-            raise SetupError(f"{name} cannot be resolved with {said!r}") from error
+            place = self._place
+            raise SetupError(f"{place}: {name} cannot be resolved with {said!r}") from error
 
     def _get_att(self, said: Any) -> Any:
         logical_id, attribute = said.split(".", 1) if isinstance(said, str) else said

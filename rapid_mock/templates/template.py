@@ -81,7 +81,10 @@ def read_project(
     With `aws_url`, where the other services of AWS are, their resources are made too.
     """
     template = read_template(path.read_text("utf-8"), path.name)
-    return _Reading(template, path.parent, aws_url, parameters or {}).project()
+    try:
+        return _Reading(template, path.parent, aws_url, parameters or {}).project()
+    except SetupError as error:
+        raise SetupError(f"{path.name}: {error}") from error
 
 
 class _Reading:
@@ -109,7 +112,7 @@ class _Reading:
         resources = {
             logical_id: resource
             for logical_id, resource in self._scope.resources.items()
-            if "Condition" not in resource or self._scope.holds(resource["Condition"])
+            if self._scope.is_made(logical_id)
         }
         for logical_id, resource in resources.items():
             if resource.get("Type") in _LAYERS:
@@ -129,7 +132,7 @@ class _Reading:
         for kind, read in kinds.items():
             for logical_id, resource in resources.items():
                 if resource.get("Type") == kind:
-                    read(logical_id, self._scope.resolve(resource.get("Properties") or {}))
+                    read(logical_id, self._scope.properties_of(logical_id))
         others = [
             f"{logical_id} ({resource.get('Type')})"
             for logical_id, resource in resources.items()
@@ -143,7 +146,7 @@ class _Reading:
     # --- Resources --------------------------------------------------------------------------
 
     def _layer(self, logical_id: str, resource: dict[str, Any]) -> None:
-        properties = self._scope.resolve(resource.get("Properties") or {})
+        properties = self._scope.properties_of(logical_id)
         name = properties.get("LayerName", logical_id)
         place = self._directory(properties.get(_LAYERS[resource["Type"]], "."), logical_id)
         body: dict[str, Any] = {"Content": in_place(place)}
@@ -154,7 +157,7 @@ class _Reading:
         self._layer_places[arn] = place
 
     def _sam_function(self, logical_id: str, own: dict[str, Any]) -> None:
-        properties = merged(self._scope.resolve(self._globals), own)
+        properties = merged(self._scope.resolve_at("Globals", self._globals), own)
         name = properties.get("FunctionName", logical_id)
         self._leave_out(name, properties, {*_SAME, *_BOTH, *_SAM_ONLY, "Events"})
         for event, said in (properties.get("Events") or {}).items():
@@ -193,7 +196,7 @@ class _Reading:
         made = {name: each for name, each in resources.items() if each.get("Type") in self._made}
         for logical_id in in_order(made):
             kind = made[logical_id]["Type"]
-            properties = self._scope.resolve(made[logical_id].get("Properties") or {})
+            properties = self._scope.properties_of(logical_id)
             name = self._scope.name_of(logical_id)
             self._leave_out(logical_id, properties, KINDS[kind])
             for call in calls_to_make(kind, name, properties):

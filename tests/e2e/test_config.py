@@ -327,7 +327,18 @@ def test_a_project_file_is_served(tmp_path: Path) -> None:
         (
             "a.yaml",
             "Resources: {F: {Type: AWS::Serverless::Function, Properties: {CodeUri: !Ref X}}}",
-            "there is no parameter or resource X",
+            "a.yaml: F.CodeUri: there is no parameter or resource X",
+        ),
+        (
+            "a.yaml",
+            "Resources: {F: {Type: AWS::Serverless::Function, Condition: Big}}",
+            "a.yaml: F: there is no condition Big",
+        ),
+        (
+            "a.yaml",
+            "Resources: {F: {Type: AWS::Serverless::Function, Properties: {Environment: "
+            "{Variables: {ONE: !Select [1, [a]]}}}}}",
+            "a.yaml: F.Environment.Variables.ONE: Fn::Select cannot be resolved with [1, ['a']]",
         ),
         (
             "a.yaml",
