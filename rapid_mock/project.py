@@ -77,7 +77,7 @@ async def _make_template(
 ) -> Made:
     from rapid_mock.templates.template import read_project
 
-    project = read_project(path, service.aws_url, parameters)
+    project = read_project(path, service.aws_url, parameters, service.check_runtime)
     for note in project.notes:
         console.explain(f"{path.name}: {note}")
     learned = await _make_resources(service, project.resources, path.name)

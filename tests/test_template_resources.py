@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from rapid_mock.errors import SetupError
-from rapid_mock.templates.template import Project, read_project
+from rapid_mock.templates.calls import Project
+from rapid_mock.templates.template import read_project
 
 URL = "http://127.0.0.1:9000"
 ARN = "arn:aws:{}:us-east-1:123456789012:{}"
@@ -61,8 +62,8 @@ def test_queues(tmp_path: Path) -> None:
         ("create_queue", {"QueueName": "Orders", "Attributes": attributes}),
     ]
     assert project.notes == [
-        "Orders: without effect here: Tags",
         "Worker: event Call (HttpApi) is not delivered here",
+        "Orders: without effect here: Tags",
     ]
 
 
@@ -129,6 +130,45 @@ def test_buckets(tmp_path: Path) -> None:
     """A bucket without a name of its own has its logical id's, without capitals."""
     project = read(tmp_path, "  UpLoads: {Type: AWS::S3::Bucket}\n")
     assert calls(project) == [("create_bucket", {"Bucket": "uploads"})]
+
+
+LEFT_OUT = """
+  Gone:
+    Type: AWS::Lambda::Function
+    Properties: {Code: {S3Bucket: there, S3Key: code.zip}, Handler: a.b, Runtime: python3.13}
+  Here:
+    Type: AWS::Lambda::Function
+    Properties: {Code: {ZipFile: x}, Handler: a.b, Runtime: python3.13}
+  Topic: {Type: AWS::SNS::Topic}
+  Subscription:
+    Type: AWS::SNS::Subscription
+    Properties: {TopicArn: !Ref Topic, Protocol: lambda, Endpoint: !GetAtt Gone.Arn}
+  Bucket:
+    Type: AWS::S3::Bucket
+    Properties:
+      NotificationConfiguration:
+        LambdaConfigurations: [{Function: !GetAtt Gone.Arn, Event: "s3:ObjectCreated:*"}]
+  Rule:
+    Type: AWS::Events::Rule
+    Properties:
+      ScheduleExpression: rate(1 day)
+      Targets: [{Id: a, Arn: !GetAtt Gone.Arn}, {Id: b, Arn: !GetAtt Here.Arn}]
+  Mapping:
+    Type: AWS::Lambda::EventSourceMapping
+    Properties: {FunctionName: !Ref Gone, EventSourceArn: "arn:aws:sqs:us-east-1:1:q"}
+"""
+
+
+def test_nothing_reaches_for_a_function_that_is_left_out(tmp_path: Path) -> None:
+    """No mapping, subscription, notification or target: AWS would refuse what is not there."""
+    project = read(tmp_path, LEFT_OUT)
+    here = {"Id": "b", "Arn": ARN.format("lambda", "function:Here")}
+    assert [(each.operation, each.arguments) for each in project.pushes] == [
+        ("put_rule", {"Name": "Rule", "ScheduleExpression": "rate(1 day)"}),
+        ("put_targets", {"Rule": "Rule", "Targets": [here]}),
+    ]
+    assert project.mappings == []
+    assert list(project.places) == ["Here"]
 
 
 def test_circle(tmp_path: Path) -> None:

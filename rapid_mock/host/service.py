@@ -138,6 +138,10 @@ class LambdaService:
         """Make a function invocable; raises SetupError when it cannot be, or its name is taken."""
         self._functions.create_local(name, options)
 
+    def check_runtime(self, runtime: str) -> None:
+        """Raise InvalidParameterValue for one, by the API's name, that does not run here."""
+        self._functions.check_runtime(runtime)
+
     async def redeploy(self, name: str) -> None:
         """Have the code of a function that was made from a directory run as it is now.
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from rapid_mock.errors import SetupError
+from rapid_mock.templates.code_places import CannotRunHere
 
 
 class ImageCode(NamedTuple):
@@ -23,10 +24,10 @@ class ImageCode(NamedTuple):
 def image_code(
     name: str, metadata: Mapping[str, Any], image_config: Mapping[str, Any], home: Path
 ) -> ImageCode:
-    """Raises SetupError when the image is not built from here, or names no handler."""
+    """Raises CannotRunHere for an image that is not built from here, SetupError for no handler."""
     context = metadata.get("DockerContext")
     if not isinstance(context, str):
-        raise SetupError(f"function {name}: its code is in an image that is not built from here")
+        raise CannotRunHere(f"function {name}: its code is in an image that is not built from here")
     command = image_config.get("Command") or _command(home / context, metadata)
     if not command:
         raise SetupError(f"function {name}: neither ImageConfig nor its Dockerfile has a command")

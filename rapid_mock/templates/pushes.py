@@ -22,9 +22,13 @@ _TARGET = ("Input", "InputPath", "InputTransformer", "DeadLetterConfig", "RetryP
 
 
 class Pushes:
-    """Collects them; what S3 is told of one bucket is one call."""
+    """Collects them, but none to functions of which it is told that they are left out.
 
-    def __init__(self) -> None:
+    What S3 is told of one bucket is one call.
+    """
+
+    def __init__(self, is_left_out: Callable[[object], bool] = lambda _: False) -> None:
+        self._is_left_out = is_left_out
         self._calls: list[AwsCall] = []
         self._notifications: dict[str, dict[str, list[dict[str, Any]]]] = {}
         self._events: dict[str, Callable[[str, str, Properties], None]] = {
@@ -55,9 +59,10 @@ class Pushes:
                 for each in configurations:
                     self._notify(bucket, kind, each[member], each["Event"], each.get("Filter"))
 
-    def add(self, call: AwsCall) -> None:
-        """A call that must be made where functions are known."""
-        self._calls.append(call)
+    def add_subscription(self, call: AwsCall) -> None:
+        """One of a topic, which must be made where functions are known."""
+        if not self._is_left_out(call.arguments.get("Endpoint")):
+            self._calls.append(call)
 
     def calls(self) -> list[AwsCall]:
         """All of them, in order."""
@@ -103,13 +108,16 @@ class Pushes:
         if said.get("EventPattern"):
             rule["EventPattern"] = json.dumps(said["EventPattern"])
         self._calls.append(AwsCall("events", "put_rule", {"Name": name, **rule, **bus}))
-        if targets:
-            arguments = {"Rule": name, "Targets": targets, **bus}
+        there = [target for target in targets if not self._is_left_out(target.get("Arn"))]
+        if there:
+            arguments = {"Rule": name, "Targets": there, **bus}
             self._calls.append(AwsCall("events", "put_targets", arguments))
 
     def _notify(
         self, bucket: str, kind: str, arn: str, event: str, only: Mapping[str, Any] | None
     ) -> None:
+        if self._is_left_out(arn):
+            return
         name, _, member = _NOTIFIED[kind]
         configuration: dict[str, Any] = {member: arn, "Events": [event]}
         rules = ((only or {}).get("S3Key") or {}).get("Rules")

@@ -8,19 +8,20 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Container, Mapping
-from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from rapid_mock.errors import SetupError
+from rapid_mock.errors import InvalidParameterValue, SetupError
 from rapid_mock.service.names import LATEST
+from rapid_mock.templates.calls import ApiCall, Project
+from rapid_mock.templates.code_places import CannotRunHere, asset
 from rapid_mock.templates.event_invoke import event_invoke_body, made_by_sam
 from rapid_mock.templates.images import image_code
 from rapid_mock.templates.intrinsics import ACCOUNT, REGION, Scope
 from rapid_mock.templates.pushes import Pushes
 from rapid_mock.templates.qualifiers import ALIAS, FIRST, VERSION
-from rapid_mock.templates.resources import KINDS, AwsCall, calls_to_make, in_order, known_of
+from rapid_mock.templates.resources import KINDS, calls_to_make, in_order, known_of
 from rapid_mock.templates.values import in_place, inline, kept, merged, text_of
 from rapid_mock.templates.yaml_reader import read_template
 
@@ -45,44 +46,23 @@ _CFN_ONLY = frozenset({"Code", "TracingConfig", "DeadLetterConfig"})
 _THIS_PYTHON = f"python3.{sys.version_info[1]}"
 
 
-@dataclass(frozen=True, slots=True)
-class ApiCall:
-    """One operation of the Lambda API: `params` of its path, its query, its body."""
-
-    operation: str
-    params: dict[str, str] = field(default_factory=dict)
-    body: dict[str, Any] = field(default_factory=dict)
-    query: dict[str, str] = field(default_factory=dict)
-
-
-@dataclass(slots=True)
-class Project:
-    """What a template comes to: calls in order, directories by function, what is left out.
-
-    `resources` are made before everything else, `mappings` and destinations of events after it;
-    `pushes` when all of it is served.
-    """
-
-    resources: list[AwsCall] = field(default_factory=list)
-    calls: list[ApiCall] = field(default_factory=list)
-    mappings: list[ApiCall] = field(default_factory=list)
-    pushes: list[AwsCall] = field(default_factory=list)
-    places: dict[str, list[Path]] = field(default_factory=dict)
-    notes: list[str] = field(default_factory=list)
-
-
 def read_project(
-    path: Path, aws_url: str | None = None, parameters: Mapping[str, str] | None = None
+    path: Path,
+    aws_url: str | None = None,
+    parameters: Mapping[str, str] | None = None,
+    check_runtime: Callable[[str], None] = lambda _runtime: None,
 ) -> Project:
     """Every function of a template; raises SetupError for what cannot be read or resolved.
 
-    `parameters` override the defaults of the template's.
+    `parameters` override the defaults of the template's. A function is left out, with what belongs
+    to it, where its code is elsewhere, or `check_runtime` raises InvalidParameterValue.
 
     With `aws_url`, where the other services of AWS are, their resources are made too.
     """
     template = read_template(path.read_text("utf-8"), path.name)
     try:
-        return _Reading(template, path.parent, aws_url, parameters or {}).project()
+        reading = _Reading(template, path.parent, aws_url, parameters or {}, check_runtime)
+        return reading.project()
     except SetupError as error:
         raise SetupError(f"{path.name}: {error}") from error
 
@@ -96,6 +76,7 @@ class _Reading:
         home: Path,
         aws_url: str | None,
         parameters: Mapping[str, str],
+        check_runtime: Callable[[str], None],
     ) -> None:
         self._home = home.resolve()
         self._project = Project()
@@ -105,8 +86,10 @@ class _Reading:
         self._globals = common.get("Function") or {}
         if others := [section for section in common if section != "Function"]:
             self._note(f"Globals: without effect here: {', '.join(others)}")
+        self._check_runtime = check_runtime
+        self._left_out: dict[str, CannotRunHere] = {}
         self._layer_places: dict[str, Path] = {}
-        self._pushes = Pushes()
+        self._pushes = Pushes(self._is_left_out)
 
     def project(self) -> Project:
         resources = {
@@ -118,8 +101,8 @@ class _Reading:
             if resource.get("Type") in _LAYERS:
                 self._layer(logical_id, resource)
         kinds: dict[str, Callable[[str, dict[str, Any]], None]] = {
-            _SAM: self._sam_function,
-            _CFN: self._function,
+            _SAM: partial(self._if_it_runs, self._sam_function),
+            _CFN: partial(self._if_it_runs, self._function),
             VERSION: self._version,
             ALIAS: self._alias,
             "AWS::Lambda::Url": self._url,
@@ -128,11 +111,11 @@ class _Reading:
         if self._made:
             kinds["AWS::Lambda::EventSourceMapping"] = self._mapping
             kinds["AWS::Events::Rule"] = self._pushes.add_rule
-            self._make(resources)
         for kind, read in kinds.items():
             for logical_id, resource in resources.items():
                 if resource.get("Type") == kind:
                     read(logical_id, self._scope.properties_of(logical_id))
+        self._make(resources)
         others = [
             f"{logical_id} ({resource.get('Type')})"
             for logical_id, resource in resources.items()
@@ -141,6 +124,9 @@ class _Reading:
         if others:
             self._note(f"resources that are not made here: {', '.join(others)}")
         self._project.pushes = self._pushes.calls()
+        if not self._project.places:
+            for reason in self._left_out.values():
+                raise reason
         return self._project
 
     # --- Resources --------------------------------------------------------------------------
@@ -148,7 +134,9 @@ class _Reading:
     def _layer(self, logical_id: str, resource: dict[str, Any]) -> None:
         properties = self._scope.properties_of(logical_id)
         name = properties.get("LayerName", logical_id)
-        place = self._directory(properties.get(_LAYERS[resource["Type"]], "."), logical_id)
+        member = _LAYERS[resource["Type"]]
+        said = asset(resource.get("Metadata") or {}, member) or properties.get(member, ".")
+        place = self._directory(said, logical_id)
         body: dict[str, Any] = {"Content": in_place(place)}
         body |= kept(properties, ("Description", "CompatibleRuntimes", "LicenseInfo"))
         self._project.calls.append(ApiCall("PublishLayerVersion", {"layer_name": name}, body))
@@ -156,19 +144,38 @@ class _Reading:
         self._scope.layers[logical_id] = arn
         self._layer_places[arn] = place
 
+    def _if_it_runs(
+        self,
+        read: Callable[[str, dict[str, Any]], None],
+        logical_id: str,
+        properties: dict[str, Any],
+    ) -> None:
+        """A function that cannot run here keeps the others from nothing."""
+        try:
+            read(logical_id, properties)
+        except CannotRunHere as reason:
+            self._left_out[self._scope.name_of(logical_id)] = reason
+            self._note(f"{reason}; it is left out, with what belongs to it")
+
+    def _is_left_out(self, function: object) -> bool:
+        """`function`: a name or an ARN, with a qualifier or without."""
+        text = str(function)
+        return (text.partition(":function:")[2] or text).partition(":")[0] in self._left_out
+
     def _sam_function(self, logical_id: str, own: dict[str, Any]) -> None:
         properties = merged(self._scope.resolve_at("Globals", self._globals), own)
         name = properties.get("FunctionName", logical_id)
-        self._leave_out(name, properties, {*_SAME, *_BOTH, *_SAM_ONLY, "Events"})
-        for event, said in (properties.get("Events") or {}).items():
-            self._event(name, properties, event, said)
+        metadata = self._scope.resources[logical_id].get("Metadata") or {}
         if properties.get("PackageType") == "Image":
-            metadata = self._scope.resources[logical_id].get("Metadata") or {}
             properties = self._from_image(name, metadata, properties)
+        self._check(name, properties)
         if "InlineCode" in properties:
             code = {"ZipFile": inline(properties["InlineCode"])}
         else:
-            code = self._code(name, properties.get("CodeUri", "."))
+            code = self._code(name, asset(metadata, "CodeUri") or properties.get("CodeUri", "."))
+        self._leave_out(name, properties, {*_SAME, *_BOTH, *_SAM_ONLY, "Events"})
+        for event, said in (properties.get("Events") or {}).items():
+            self._event(name, properties, event, said)
         body = self._configuration(name, properties, code)
         if "Tracing" in properties:
             body["TracingConfig"] = {"Mode": properties["Tracing"]}
@@ -191,6 +198,13 @@ class _Reading:
         own = {"CodeUri": code.context, "Handler": code.handler, "Runtime": _THIS_PYTHON}
         return properties | own
 
+    def _check(self, name: str, properties: dict[str, Any]) -> None:
+        """Raise CannotRunHere for a function whose runtime does not run here."""
+        try:
+            self._check_runtime(str(properties.get("Runtime", _THIS_PYTHON)))
+        except InvalidParameterValue as refusal:
+            raise CannotRunHere(f"function {name}: {str(refusal).rstrip('.')}") from refusal
+
     def _make(self, resources: Mapping[str, Any]) -> None:
         """What is no function, each after what it refers to."""
         made = {name: each for name, each in resources.items() if each.get("Type") in self._made}
@@ -201,7 +215,7 @@ class _Reading:
             self._leave_out(logical_id, properties, KINDS[kind])
             for call in calls_to_make(kind, name, properties):
                 if call.operation == "subscribe":
-                    self._pushes.add(call)
+                    self._pushes.add_subscription(call)
                 else:
                     self._project.resources.append(call)
             if kind == "AWS::S3::Bucket":
@@ -230,16 +244,20 @@ class _Reading:
         self._project.mappings.append(ApiCall("CreateEventSourceMapping", body=body))
 
     def _mapping(self, _logical_id: str, properties: dict[str, Any]) -> None:
-        self._project.mappings.append(ApiCall("CreateEventSourceMapping", body=dict(properties)))
+        if not self._is_left_out(properties.get("FunctionName")):
+            call = ApiCall("CreateEventSourceMapping", body=dict(properties))
+            self._project.mappings.append(call)
 
     def _function(self, logical_id: str, properties: dict[str, Any]) -> None:
         name = properties.get("FunctionName", logical_id)
-        self._leave_out(name, properties, {*_SAME, *_BOTH, *_CFN_ONLY})
+        self._check(name, properties)
+        metadata = self._scope.resources[logical_id].get("Metadata") or {}
         code = properties.get("Code", ".")
         if isinstance(code, dict) and "ZipFile" in code:
             code = {"ZipFile": inline(code["ZipFile"])}
         else:
-            code = self._code(name, code)
+            code = self._code(name, asset(metadata, "Code") or code)
+        self._leave_out(name, properties, {*_SAME, *_BOTH, *_CFN_ONLY})
         body = self._configuration(name, properties, code)
         body |= kept(properties, ("TracingConfig", "DeadLetterConfig"))
         tags = properties.get("Tags")
@@ -282,7 +300,7 @@ class _Reading:
         for target in made_by_sam(said):
             self._note(f"{name}: no destination is made for {target}")
         body = event_invoke_body(said)
-        if body:
+        if body and not self._is_left_out(name):
             query = {"Qualifier": qualifier or LATEST}
             params = {"function_name": name}
             call = ApiCall("PutFunctionEventInvokeConfig", params, body, query)
@@ -309,6 +327,7 @@ class _Reading:
     def _create(self, name: str, properties: dict[str, Any], body: dict[str, Any]) -> None:
         if properties.get("Tags"):
             body["Tags"] = {key: text_of(value) for key, value in properties["Tags"].items()}
+        self._project.places.setdefault(name, [])
         self._project.calls.append(ApiCall("CreateFunction", body=body))
         if "ReservedConcurrentExecutions" in properties:
             count = properties["ReservedConcurrentExecutions"]
@@ -324,7 +343,7 @@ class _Reading:
 
     def _code(self, name: str, said: Any) -> dict[str, str]:
         if not isinstance(said, str) or said.startswith("s3://"):
-            raise SetupError(f"function {name}: its code is not on this machine, but at {said}")
+            raise CannotRunHere(f"function {name}: its code is not on this machine, but at {said}")
         place = self._directory(said, name)
         self._project.places.setdefault(name, []).append(place)
         return in_place(place)
@@ -348,8 +367,9 @@ class _Reading:
         body: dict[str, Any],
         query: dict[str, str] | None = None,
     ) -> None:
-        params = {"function_name": name}
-        self._project.calls.append(ApiCall(operation, params, body, query or {}))
+        if not self._is_left_out(name):
+            params = {"function_name": name}
+            self._project.calls.append(ApiCall(operation, params, body, query or {}))
 
     def _note(self, text: str) -> None:
         if text not in self._project.notes:

@@ -293,6 +293,67 @@ def test_an_image_runs_without_one(tmp_path: Path) -> None:
     assert note in serving.log
 
 
+MIXED = """{
+  "Resources": {
+    "Python": {
+      "Type": "AWS::Lambda::Function",
+      "Metadata": {"aws:asset:path": "asset.1", "aws:asset:property": "Code"},
+      "Properties": {
+        "Code": {"S3Bucket": {"Fn::Sub": "cdk-assets-${AWS::AccountId}"}, "S3Key": "1.zip"},
+        "Handler": "app.handler",
+        "Runtime": "RUNTIME",
+        "Layers": [{"Ref": "Layer"}]
+      }
+    },
+    "Layer": {
+      "Type": "AWS::Lambda::LayerVersion",
+      "Metadata": {"aws:asset:path": "asset.2", "aws:asset:property": "Content"},
+      "Properties": {"Content": {"S3Bucket": "cdk-assets", "S3Key": "2.zip"}}
+    },
+    "Node": {
+      "Type": "AWS::Lambda::Function",
+      "Properties": {
+        "Code": {"ZipFile": "exports.handler = async () => 1"},
+        "Handler": "index.handler",
+        "Runtime": "nodejs22.x"
+      }
+    },
+    "Version": {"Type": "AWS::Lambda::Version", "Properties": {"FunctionName": {"Ref": "Node"}}},
+    "Url": {
+      "Type": "AWS::Lambda::Url",
+      "Properties": {"TargetFunctionArn": {"Fn::GetAtt": ["Node", "Arn"]}, "AuthType": "NONE"}
+    },
+    "Elsewhere": {
+      "Type": "AWS::Serverless::Function",
+      "Properties": {
+        "CodeUri": "s3://bucket/key",
+        "EventInvokeConfig": {"MaximumRetryAttempts": 0},
+        "Events": {"Daily": {"Type": "Schedule", "Properties": {"Schedule": "rate(1 day)"}}}
+      }
+    }
+  }
+}
+"""
+
+
+def test_what_cannot_run_keeps_no_other_from_it(tmp_path: Path) -> None:
+    """Of the CDK's template: code where its metadata says; the rest is left out, and named."""
+    write_code(tmp_path / "asset.1", "import shared\ndef handler(e, c): return shared.VALUE\n")
+    write_code(tmp_path / "asset.2" / "python", "VALUE = 'layer'\n", "shared.py")
+    (tmp_path / "stack.template.json").write_text(MIXED.replace("RUNTIME", runtime()))
+    with Serving("--config", str(tmp_path / "stack.template.json")) as serving:
+        assert invoke(serving, "Python") == "layer"
+        assert serving.stop() == 0
+    left_out = "it is left out, with what belongs to it"
+    for note in (
+        f"function Node: The runtime nodejs22.x does not run here; give its command with "
+        f"--runtime; {left_out}",
+        f"function Elsewhere: its code is not on this machine, but at s3://bucket/key; {left_out}",
+        "functions Python",
+    ):
+        assert f"rapid-mock: stack.template.json: {note}\n" in serving.log
+
+
 def test_a_project_file_is_served(tmp_path: Path) -> None:
     """Defaults below each function's own; paths are relative to the file."""
     write_code(tmp_path / "src", "import os\ndef handler(e, c):\n    return os.environ['STAGE']\n")
@@ -322,7 +383,7 @@ def test_a_project_file_is_served(tmp_path: Path) -> None:
             "a.yaml",
             "Resources: {F: {Type: AWS::Serverless::Function, Properties: "
             "{InlineCode: x, Handler: a.b, Runtime: nodejs22.x}}}",
-            "a.yaml: CreateFunction F: The runtime nodejs22.x does not run here",
+            "a.yaml: function F: The runtime nodejs22.x does not run here; give its command with ",
         ),
         (
             "a.yaml",
